@@ -1,0 +1,151 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <thrust/detail/temporary_buffer.h>
+#include <thrust/execution_policy.h>
+#include <thrust/system/omp/execution_policy.h>
+#include <type_traits>
+#include <utility>
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+#include "selfsame/core/error.hpp"
+#include "selfsame/core/tensor.hpp"
+
+/// \file
+/// The leading argument of every call: a Thrust execution policy (system, stream, allocator of scratch memory), or a
+/// `context` that adds a thread count and a scratch budget to one.
+
+namespace selfsame::inline SELFSAME_ISA {
+
+/// A Thrust execution policy and what it cannot say.
+template <class Policy>
+struct context {
+    Policy policy;
+    int threads = 0;                ///< at most this many; 0: what the system offers
+    std::size_t scratch_bytes = 0;  ///< memory beyond O(N) that an engine may use to go faster
+};
+template <class Policy>
+context(Policy) -> context<Policy>;
+template <class Policy>
+context(Policy, int) -> context<Policy>;
+template <class Policy>
+context(Policy, int, std::size_t) -> context<Policy>;
+
+namespace detail {
+template <class T>
+inline constexpr bool is_context = false;
+template <class P>
+inline constexpr bool is_context<context<P>> = true;
+}  // namespace detail
+
+/// Any Thrust execution policy: seq, omp::par, tbb::par, with or without an allocator.
+template <class P>
+concept thrust_policy = std::is_base_of_v<thrust::execution_policy<std::remove_cvref_t<P>>, std::remove_cvref_t<P>> ||
+                        std::is_base_of_v<thrust::detail::execution_policy_base<std::remove_cvref_t<P>>,
+                                          std::remove_cvref_t<P>>;
+
+/// What may lead a call.
+template <class C>
+concept execution = thrust_policy<C> || detail::is_context<std::remove_cvref_t<C>>;
+
+template <class C>
+    requires execution<C>
+auto as_context(const C& c) {
+    if constexpr (detail::is_context<C>) {
+        if (c.threads < 0) fail("threads", c.threads, ">= 0 (0: all)");
+        return c;
+    } else {
+        return context<C>{c};
+    }
+}
+
+/// How loops run on a Thrust system. The primary serves sequential policies; interop/tbb.hpp adds TBB's.
+template <class Policy>
+struct executor {
+    static int workers(int) { return 1; }
+    template <class Body>
+    static void run(index_t count, int, Body&& body) {
+        for (index_t k = 0; k < count; ++k) body(k, 0);
+    }
+};
+
+template <class Policy>
+    requires std::is_base_of_v<thrust::omp::execution_policy<Policy>, Policy>
+struct executor<Policy> {
+    static int workers(int threads) {
+#if defined(_OPENMP)
+        return threads > 0 ? threads : omp_get_max_threads();
+#else
+        return static_cast<void>(threads), 1;
+#endif
+    }
+    template <class Body>
+    static void run(index_t count, [[maybe_unused]] int threads, Body&& body) {
+#if defined(_OPENMP)
+        if (threads > 1 && count > 1) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+            for (index_t k = 0; k < count; ++k) body(k, omp_get_thread_num());
+            return;
+        }
+#endif
+        for (index_t k = 0; k < count; ++k) body(k, 0);
+    }
+};
+
+/// The number of workers that `parallel_for` may use.
+template <class P>
+int workers(const context<P>& c) {
+    return (std::max)(1, executor<P>::workers(c.threads));
+}
+
+/// body(k, worker) for k in [0, count), in any order; a worker runs one body at a time.
+template <class P, class Body>
+void parallel_for(const context<P>& c, index_t count, Body&& body) {
+    executor<P>::run(count, workers(c), body);
+}
+
+/// Pieces of scratch memory begin at multiples of this many bytes.
+inline constexpr std::size_t scratch_alignment = 64;
+
+/// What `count` values of T take of a `scratch`.
+template <class T>
+constexpr std::size_t scratch_bytes(index_t count) {
+    return (static_cast<std::size_t>(count) * sizeof(T) + scratch_alignment - 1) / scratch_alignment * scratch_alignment;
+}
+
+/// Scratch memory from the policy's allocator, handed out in aligned pieces; not initialized.
+template <class Policy>
+class scratch {
+  public:
+    scratch(const Policy& policy, std::size_t bytes)
+        : policy_(policy),
+          buffer_(thrust::get_temporary_buffer<std::uint8_t>(policy_, static_cast<index_t>(bytes + scratch_alignment))) {
+        if (static_cast<std::size_t>(buffer_.second) < bytes + scratch_alignment) {
+            thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
+            throw std::bad_alloc();
+        }
+        const auto address = reinterpret_cast<std::uintptr_t>(thrust::raw_pointer_cast(buffer_.first));
+        next_ = reinterpret_cast<std::uint8_t*>((address + scratch_alignment - 1) / scratch_alignment * scratch_alignment);
+    }
+    ~scratch() { thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second); }
+    scratch(const scratch&) = delete;
+    scratch& operator=(const scratch&) = delete;
+
+    template <class T>
+    T* take(index_t count) {
+        T* piece = reinterpret_cast<T*>(next_);
+        next_ += selfsame::scratch_bytes<T>(count);
+        return piece;
+    }
+
+  private:
+    Policy policy_;
+    decltype(thrust::get_temporary_buffer<std::uint8_t>(std::declval<Policy&>(), index_t())) buffer_;
+    std::uint8_t* next_;
+};
+
+}  // namespace selfsame::inline SELFSAME_ISA

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#include "selfsame/core/half.hpp"
+#include "selfsame/core/math.hpp"
+
+/// \file
+/// A register of N lanes over the compilers' vector extensions: the host's value type for policies.
+
+namespace selfsame::inline SELFSAME_ISA {
+
+#if defined(SELFSAME_AVX512)
+inline constexpr int register_bytes = 64, register_count = 32;
+#elif defined(__AVX2__)
+inline constexpr int register_bytes = 32, register_count = 16;
+#elif defined(__ARM_NEON)
+inline constexpr int register_bytes = 16, register_count = 32;
+#else
+inline constexpr int register_bytes = 16, register_count = 16;
+#endif
+
+/// Lanes of T in a register.
+template <class T>
+inline constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
+
+template <class T, int N = lanes<T>>
+struct batch {
+    typedef T native __attribute__((vector_size(N * sizeof(T))));
+    native v;
+
+    batch() = default;
+    SELFSAME_INLINE batch(T x) : v(x - native{}) {}  // x - 0 broadcasts; x + 0 would lose the sign of -0
+    // A template, since g++ takes a dependent vector type for its element type when it compares signatures.
+    template <class Native>
+        requires(sizeof(Native) == N * sizeof(T) && N > 1)
+    SELFSAME_INLINE explicit batch(Native x) : v(x) {}
+
+    SELFSAME_INLINE friend batch operator+(batch a, batch b) { return batch(a.v + b.v); }
+    SELFSAME_INLINE friend batch operator-(batch a, batch b) { return batch(a.v - b.v); }
+    SELFSAME_INLINE friend batch operator*(batch a, batch b) { return batch(a.v * b.v); }
+    SELFSAME_INLINE friend batch operator/(batch a, batch b) { return batch(a.v / b.v); }
+    SELFSAME_INLINE friend batch operator&(batch a, batch b) { return batch(a.v & b.v); }
+    SELFSAME_INLINE friend batch operator|(batch a, batch b) { return batch(a.v | b.v); }
+    SELFSAME_INLINE friend batch operator<<(batch a, int n) { return batch(a.v << n); }
+    SELFSAME_INLINE friend batch operator>>(batch a, int n) { return batch(a.v >> n); }
+    SELFSAME_INLINE friend batch operator-(batch a) { return batch(-a.v); }
+    SELFSAME_INLINE batch& operator+=(batch b) { return v += b.v, *this; }
+    SELFSAME_INLINE batch& operator-=(batch b) { return v -= b.v, *this; }
+    SELFSAME_INLINE batch& operator*=(batch b) { return v *= b.v, *this; }
+
+    // Comparisons give lanes of 0 and -1, to be used with math::select.
+    SELFSAME_INLINE friend auto operator<(batch a, batch b) { return a.v < b.v; }
+    SELFSAME_INLINE friend auto operator>(batch a, batch b) { return a.v > b.v; }
+    SELFSAME_INLINE friend auto operator<=(batch a, batch b) { return a.v <= b.v; }
+    SELFSAME_INLINE friend auto operator>=(batch a, batch b) { return a.v >= b.v; }
+    SELFSAME_INLINE friend auto operator==(batch a, batch b) { return a.v == b.v; }
+
+    SELFSAME_INLINE T operator[](int lane) const { return v[lane]; }
+};
+
+// x minus x rounded: the intrinsic headers cost half a second of compile time, and the compilers' builtins differ.
+#if defined(__clang__)
+#define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask
+#else
+#define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask_round
+#endif
+
+namespace math {
+
+template <class T, int N>
+struct value_traits<batch<T, N>> {
+    using V = batch<T, N>;
+    using scalar = T;
+    using integer_scalar = typename value_traits<T>::integer;
+    using integer = batch<integer_scalar, N>;
+
+    template <class M>
+    SELFSAME_INLINE static V select(M mask, V yes, V no) {
+        return V(mask ? yes.v : no.v);
+    }
+    SELFSAME_INLINE static integer bits(V x) { return integer(reinterpret_cast<typename integer::native>(x.v)); }
+    SELFSAME_INLINE static V from_bits(integer x) { return V(reinterpret_cast<typename V::native>(x.v)); }
+    SELFSAME_INLINE static V convert(integer x) { return V(__builtin_convertvector(x.v, typename V::native)); }
+    // One expression, so that compilers which contract only within an expression do.
+    SELFSAME_INLINE static V fma(V a, V b, V c) { return V(a.v * b.v + c.v); }
+
+#if defined(SELFSAME_AVX512)
+    // scalef and reduce treat overflow, underflow, infinities and NaN as exp2 should.
+    SELFSAME_INLINE static V exp2(V x)
+        requires(N * sizeof(T) == 64)
+    {
+        constexpr int nearest = 8, mode = 4;  // no exceptions raised; the current rounding mode
+        constexpr auto all = static_cast<std::conditional_t<N == 16, unsigned short, unsigned char>>(-1);
+        if constexpr (sizeof(T) == 4) {
+            const V r(SELFSAME_REDUCE(ps)(x.v, nearest, x.v, all, mode));
+            return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all, mode));
+        } else {
+            const V r(SELFSAME_REDUCE(pd)(x.v, nearest, x.v, all, mode));
+            return V(__builtin_ia32_scalefpd512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all, mode));
+        }
+    }
+#endif
+};
+
+}  // namespace math
+
+#undef SELFSAME_REDUCE
+
+/// N consecutive values at any address.
+template <class V>
+SELFSAME_INLINE V load(const math::scalar_t<V>* p) {
+    V x;
+    std::memcpy(&x, p, sizeof(V));
+    return x;
+}
+template <class T, int N>
+SELFSAME_INLINE void store(T* p, batch<T, N> x) {
+    std::memcpy(p, &x, sizeof(x));
+}
+
+template <class T, int N>
+SELFSAME_INLINE T sum(batch<T, N> x) {
+    alignas(sizeof(x)) T t[N];
+    store(t, x);
+    for (int half = N / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; ++k) t[k] += t[k + half];
+    }
+    return t[0];
+}
+
+/// The largest lane; NaN if a lane is NaN.
+template <class T, int N>
+SELFSAME_INLINE T maximum(batch<T, N> x) {
+    alignas(sizeof(x)) T t[N];
+    store(t, x);
+    T m = t[0];
+    for (int k = 1; k < N; ++k) m = m != m || m > t[k] ? m : t[k];
+    return m;
+}
+
+}  // namespace selfsame::inline SELFSAME_ISA

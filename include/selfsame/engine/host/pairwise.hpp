@@ -1,0 +1,466 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "selfsame/engine/host/embedding_set.hpp"
+#include "selfsame/engine/host/schedule.hpp"
+
+/// \file
+/// The host's pairwise engine: walks tiles of the similarity matrix, reduces each and drops it, and computes each again
+/// for the gradients. What a pair contributes is the objective's; nothing here knows which objective it is.
+
+namespace selfsame::inline SELFSAME_ISA::host {
+
+/// Which elements of the matrix do not count: those with column - row equal to one of a few offsets.
+struct excluded_diagonals {
+    index_t offset[3] = {};
+    int count = 0;
+
+    constexpr bool contains(index_t row, index_t column) const {
+        for (int d = 0; d < count; ++d) {
+            if (column - row == offset[d]) return true;
+        }
+        return false;
+    }
+    constexpr bool meets(index_t row, index_t rows, index_t column, index_t columns) const {
+        for (int d = 0; d < count; ++d) {
+            if (row + offset[d] < column + columns && row + rows + offset[d] > column) return true;
+        }
+        return false;
+    }
+};
+
+/// Values that a row keeps for the backward pass, one array for each member of Objective::row.
+template <class T, class Objective>
+struct kept_rows {
+    using row = typename Objective::template row<T>;
+    static constexpr int fields = std::is_empty_v<row> ? 0 : static_cast<int>(sizeof(row) / sizeof(T));
+    T* data = nullptr;
+    index_t stride = 0;
+
+    SELFSAME_INLINE row at(index_t i) const { return gather<T>([&](int f) { return data[f * stride + i]; }); }
+    SELFSAME_INLINE auto across(index_t i) const {
+        return gather<batch<T>>([&](int f) { return load<batch<T>>(data + f * stride + i); });
+    }
+    SELFSAME_INLINE auto spread(index_t i) const {
+        return gather<batch<T>>([&](int f) { return batch<T>(data[f * stride + i]); });
+    }
+    void put(index_t i, row r) const {
+        if constexpr (fields > 0) {
+            const auto v = std::bit_cast<std::array<T, fields>>(r);
+            for (int f = 0; f < fields; ++f) data[f * stride + i] = v[static_cast<std::size_t>(f)];
+        }
+    }
+
+  private:
+    template <class V, class F>
+    SELFSAME_INLINE static auto gather(F&& f) {
+        using result = typename Objective::template row<V>;
+        if constexpr (fields == 0) {
+            return result{};
+        } else {
+            struct members {
+                V v[fields];
+            } m;
+            for (int k = 0; k < fields; ++k) m.v[k] = f(k);
+            return std::bit_cast<result>(m);
+        }
+    }
+};
+
+template <class T, class Objective, class Set>
+class tile_engine {
+    using V = batch<T>;
+    using product = host::product<precision_of<Objective>, T>;
+    using unit = typename product::unit;
+    using reducer = typename Objective::template reducer<T>;
+    using lane_reducer = typename Objective::template reducer<V>;
+    using kept = kept_rows<T, Objective>;
+    static constexpr int MR = strip_rows, NV = strip_registers, L = lanes<T>;
+    static constexpr index_t strip = strip_columns<T>;
+    static constexpr bool shares_level = requires(typename Objective::template row<T> r) { Objective::level(r); };
+    static constexpr bool has_reach = requires { reducer::reach; };
+    static_assert(tile_size % MR == 0 && tile_size % strip == 0);
+
+    // Pitch of the tile of weights: off a power of two, so that a column of it does not map to one cache set.
+    static constexpr index_t pitch = tile_size + 16;
+
+  public:
+    /// Working memory of one thread.
+    struct workspace {
+        T* row_sums;     // tile_size x lanes
+        T* column_sums;  // tile_size
+        T* row_factor;
+        T* column_factor;
+        T* logits;        // tile_size x pitch
+        unit* by_row;     // weights as the left operand over columns
+        unit* by_column;  // and over rows; the same memory where a unit is a value
+        T* row;           // one embedding
+    };
+    static constexpr std::size_t logit_bytes = sizeof(T) * tile_size * tile_size;
+
+    static std::size_t workspace_bytes(index_t padded_width) {
+        return scratch_bytes<T>(tile_size * L) + 3 * scratch_bytes<T>(tile_size) + scratch_bytes<T>(tile_size * pitch) +
+               (product::depth == 1 ? 1 : 2) * scratch_bytes<unit>(tile_size * pitch) + scratch_bytes<T>(padded_width);
+    }
+    template <class Scratch>
+    static workspace allocate(Scratch& m, index_t padded_width) {
+        workspace w;
+        w.row_sums = m.template take<T>(tile_size * L);
+        w.column_sums = m.template take<T>(tile_size);
+        w.row_factor = m.template take<T>(tile_size);
+        w.column_factor = m.template take<T>(tile_size);
+        w.logits = m.template take<T>(tile_size * pitch);
+        w.by_row = m.template take<unit>(tile_size * pitch);
+        w.by_column = product::depth == 1 ? w.by_row : m.template take<unit>(tile_size * pitch);
+        w.row = m.template take<T>(padded_width);
+        return w;
+    }
+
+    Objective objective;
+    const Set* row_set;
+    const Set* column_set;  // may be row_set
+    bool one_set;           // column tiles are row tiles: the matrix is symmetric
+    excluded_diagonals excluded;
+    T scale, bias;
+    reducer* row_state;
+    reducer* column_state;  // null: columns have no loss of their own
+    kept row_kept, column_kept;
+    const T* row_weight;
+    const T* column_weight;
+    T* stored_logits = nullptr;  // tiles that are kept for the backward pass
+    index_t stored_tiles = 0;
+
+    void forward(const tile_schedule::tile& t, const workspace& w) const {
+        const area a = bounds(t);
+        const bool columns = column_state != nullptr && !(one_set && t.row_block == t.column_block);
+        T* keep = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
+        T level = T(0);
+        bool shared = true;
+        if constexpr (has_reach) {
+            T low = std::numeric_limits<T>::max(), high = -low;
+            span_levels(a.row, a.rows, low, high, [&](index_t i) { return row_state[i].level; });
+            if (columns) span_levels(a.column, a.columns, low, high, [&](index_t j) { return column_state[j].level; });
+            level = high;
+            shared = high - low < reducer::reach;
+        }
+        if (shared) {
+            shared = columns ? add_shared<true>(a, w, keep, level) : add_shared<false>(a, w, keep, level);
+        }
+        if constexpr (has_reach) {
+            if (!shared) columns ? absorb<true>(a, w, keep) : absorb<false>(a, w, keep);
+        }
+    }
+
+    void backward(const tile_schedule::tile& t, const workspace& w) const {
+        const area a = bounds(t);
+        const bool diagonal = one_set && t.row_block == t.column_block;
+        const T* kept_logits = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
+        column_weight != nullptr ? weigh<true>(a, w, kept_logits) : weigh<false>(a, w, kept_logits);
+        if (row_set->has_gradient()) {
+            add_products(w.by_row, pitch, 1, *column_set, a.column, round_up(a.columns, strip), *row_set, a.row,
+                         a.strips_rows);
+        }
+        if (column_set->has_gradient() && !diagonal) {
+            add_products(w.by_column, 1, pitch, *row_set, a.row, a.strips_rows, *column_set, a.column,
+                         round_up(a.columns, MR));
+        }
+    }
+
+  private:
+    struct area {
+        index_t row, rows, column, columns, strips_rows;
+    };
+
+    area bounds(const tile_schedule::tile& t) const {
+        const index_t r = t.row_block * tile_size, c = t.column_block * tile_size;
+        const index_t rows = (std::min)(tile_size, row_set->count() - r);
+        const index_t columns = (std::min)(tile_size, column_set->count() - c);
+        return {r, rows, c, columns, round_up(rows, MR)};
+    }
+
+    template <class F>
+    static void span_levels(index_t first, index_t n, T& low, T& high, F&& at) {
+        for (index_t i = first; i < first + n; ++i) {
+            low = at(i) < low ? at(i) : low;
+            high = at(i) > high ? at(i) : high;
+        }
+    }
+
+    bool masked(const area& a, index_t i, index_t j) const {
+        return i + MR > a.rows || j + strip > a.columns || excluded.meets(a.row + i, MR, a.column + j, strip);
+    }
+
+    // Lanes of a strip that do not count are replaced.
+    void replace_excluded(const area& a, index_t i, index_t j, T by, V (&x)[MR][NV]) const {
+        alignas(64) T t[MR * strip];
+        for (int m = 0; m < MR; ++m) {
+            for (int v = 0; v < NV; ++v) store(t + m * strip + v * L, x[m][v]);
+            for (index_t c = 0; c < strip; ++c) {
+                const bool outside = i + m >= a.rows || j + c >= a.columns;
+                if (outside || excluded.contains(a.row + i + m, a.column + j + c)) t[m * strip + c] = by;
+            }
+            for (int v = 0; v < NV; ++v) x[m][v] = load<V>(t + m * strip + v * L);
+        }
+    }
+
+    /// x = scale a.b + bias of the strip at (i, j) of the tile.
+    SELFSAME_INLINE void logits(const area& a, index_t i, index_t j, V (&x)[MR][NV]) const {
+        SELFSAME_UNROLL(6)
+        for (int m = 0; m < MR; ++m) {
+            SELFSAME_UNROLL(4)
+            for (int v = 0; v < NV; ++v) x[m][v] = V(T(0));
+        }
+        multiply<product>(row_set->row_units(a.row + i), row_set->row_step(), 1, column_set->panel(a.column + j), strip,
+                          row_set->units_deep(), x);
+        const V s(scale), b(bias);
+        SELFSAME_UNROLL(6)
+        for (int m = 0; m < MR; ++m) {
+            SELFSAME_UNROLL(4)
+            for (int v = 0; v < NV; ++v) x[m][v] = math::fma(x[m][v], s, b);
+        }
+    }
+
+    SELFSAME_INLINE static void keep_strip(T* tile, index_t step, index_t i, index_t j, const V (&x)[MR][NV]) {
+        SELFSAME_UNROLL(6)
+        for (int m = 0; m < MR; ++m) {
+            SELFSAME_UNROLL(4)
+            for (int v = 0; v < NV; ++v) store(tile + (i + m) * step + j + v * L, x[m][v]);
+        }
+    }
+
+    SELFSAME_INLINE void to_terms(V (&x)[MR][NV]) const {
+        if constexpr (requires { objective.term(x[0][0]); }) {
+            SELFSAME_UNROLL(6)
+            for (int m = 0; m < MR; ++m) {
+                SELFSAME_UNROLL(4)
+                for (int v = 0; v < NV; ++v) x[m][v] = objective.term(x[m][v]);
+            }
+        }
+    }
+
+    /// Sums of mapped terms under one level for the tile. False, with nothing changed, if a term is beyond reach.
+    template <bool Columns>
+    bool add_shared(const area& a, const workspace& w, T* keep, T level) const {
+        const V at(level);
+        for (index_t e = 0; e < tile_size * L; e += L) store(w.row_sums + e, V(T(0)));
+        for (index_t e = 0; e < tile_size; e += L) store(w.column_sums + e, V(T(0)));
+        V top(-std::numeric_limits<T>::max());
+        for (index_t j = 0; j < a.columns; j += strip) {
+            for (index_t i = 0; i < a.strips_rows; i += MR) {
+                V x[MR][NV];
+                logits(a, i, j, x);
+                if (keep != nullptr) keep_strip(keep, tile_size, i, j, x);
+                to_terms(x);
+                const bool mask = masked(a, i, j);
+                if constexpr (has_reach) {
+                    if (mask) replace_excluded(a, i, j, -std::numeric_limits<T>::max(), x);
+                    V highest = x[0][0];
+                    SELFSAME_UNROLL(6)
+                    for (int m = 0; m < MR; ++m) {
+                        SELFSAME_UNROLL(4)
+                        for (int v = 0; v < NV; ++v) highest = math::max(highest, x[m][v]);
+                    }
+                    top = math::max(top, highest);
+                }
+                SELFSAME_UNROLL(6)
+                for (int m = 0; m < MR; ++m) {
+                    SELFSAME_UNROLL(4)
+                    for (int v = 0; v < NV; ++v) x[m][v] = lane_reducer::map(x[m][v], at);
+                }
+                if (!has_reach && mask) replace_excluded(a, i, j, T(0), x);
+                V column[NV];
+                if constexpr (Columns) {
+                    SELFSAME_UNROLL(4)
+                    for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + j + v * L);
+                }
+                SELFSAME_UNROLL(6)
+                for (int m = 0; m < MR; ++m) {
+                    V row = load<V>(w.row_sums + (i + m) * L);
+                    SELFSAME_UNROLL(4)
+                    for (int v = 0; v < NV; ++v) {
+                        row += x[m][v];
+                        if constexpr (Columns) column[v] += x[m][v];
+                    }
+                    store(w.row_sums + (i + m) * L, row);
+                }
+                if constexpr (Columns) {
+                    SELFSAME_UNROLL(4)
+                    for (int v = 0; v < NV; ++v) store(w.column_sums + j + v * L, column[v]);
+                }
+            }
+        }
+        if constexpr (has_reach) {
+            if (!(maximum(top) - level < reducer::reach)) return false;
+        }
+        for (index_t i = 0; i < a.rows; ++i) {
+            row_state[a.row + i].merge(reducer::from_sum(sum(load<V>(w.row_sums + i * L)), level));
+        }
+        if constexpr (Columns) {
+            for (index_t j = 0; j < a.columns; ++j) {
+                column_state[a.column + j].merge(reducer::from_sum(w.column_sums[j], level));
+            }
+        }
+        return true;
+    }
+
+    /// The general way: each row and column absorbs the tile's terms under its own level.
+    template <bool Columns>
+    [[gnu::noinline]] void absorb(const area& a, const workspace& w, T* keep) const {
+        const index_t padded_columns = round_up(a.columns, strip);
+        for (index_t j = 0; j < a.columns; j += strip) {
+            for (index_t i = 0; i < a.strips_rows; i += MR) {
+                V x[MR][NV];
+                logits(a, i, j, x);
+                if (keep != nullptr) keep_strip(keep, tile_size, i, j, x);
+                to_terms(x);
+                if (masked(a, i, j)) replace_excluded(a, i, j, -std::numeric_limits<T>::max(), x);
+                keep_strip(w.logits, pitch, i, j, x);
+            }
+        }
+        for (index_t i = 0; i < a.rows; ++i) {
+            lane_reducer lanes_of_row{};
+            for (index_t j = 0; j < padded_columns; j += strip) {
+                V x[NV];
+                for (int v = 0; v < NV; ++v) x[v] = load<V>(w.logits + i * pitch + j + v * L);
+                lanes_of_row.absorb(x);
+            }
+            for (int l = 0; l < L; ++l) row_state[a.row + i].merge(lane(lanes_of_row, l));
+        }
+        if constexpr (Columns) {
+            for (index_t j = 0; j < a.columns; j += L) {
+                lane_reducer column{};
+                for (index_t i = 0; i < a.strips_rows; i += MR) {
+                    V x[MR];
+                    for (int m = 0; m < MR; ++m) x[m] = load<V>(w.logits + (i + m) * pitch + j);
+                    column.absorb(x);
+                }
+                for (int l = 0; l < L && j + l < a.columns; ++l) {
+                    column_state[a.column + j + l].merge(lane(column, l));
+                }
+            }
+        }
+    }
+
+    static reducer lane(const lane_reducer& r, int l) {
+        constexpr std::size_t fields = sizeof(reducer) / sizeof(T);
+        T all[fields * L], one[fields];
+        std::memcpy(all, &r, sizeof(r));
+        for (std::size_t f = 0; f < fields; ++f) one[f] = all[f * L + static_cast<std::size_t>(l)];
+        reducer result{};
+        std::memcpy(&result, one, sizeof(result));
+        return result;
+    }
+
+    /// d loss / d logit of the tile, as operands of the products that follow.
+    template <bool Columns>
+    void weigh(const area& a, const workspace& w, const T* kept_logits) const {
+        if constexpr (shares_level && Columns) {
+            // weight = e^(x - level of the row): one exponential serves row and column.
+            T low = std::numeric_limits<T>::max(), high = -low;
+            span_levels(a.row, a.rows, low, high, [&](index_t i) { return Objective::level(row_kept.at(i)); });
+            span_levels(a.column, a.columns, low, high, [&](index_t j) { return Objective::level(column_kept.at(j)); });
+            if (high - low < reducer::reach) {
+                for (index_t i = 0; i < tile_size; ++i) {
+                    w.row_factor[i] = i < a.rows ? row_weight[a.row + i] *
+                                                       math::exp(low - Objective::level(row_kept.at(a.row + i)))
+                                                 : T(0);
+                    w.column_factor[i] = i < a.columns ? column_weight[a.column + i] *
+                                                             math::exp(low - Objective::level(column_kept.at(a.column + i)))
+                                                       : T(0);
+                }
+                const V at(low);
+                return weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V(&x)[MR][NV]) __attribute__((always_inline)) {
+                    V column[NV];
+                    SELFSAME_UNROLL(4)
+                    for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_factor + j + v * L);
+                    SELFSAME_UNROLL(6)
+                    for (int m = 0; m < MR; ++m) {
+                        const V row(w.row_factor[i + m]);
+                        SELFSAME_UNROLL(4)
+                        for (int v = 0; v < NV; ++v) x[m][v] = math::exp(x[m][v] - at) * (row + column[v]);
+                    }
+                });
+            }
+        }
+        weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V(&x)[MR][NV]) __attribute__((always_inline)) {
+            SELFSAME_UNROLL(6)
+            for (int m = 0; m < MR; ++m) {
+                const auto row = row_kept.spread(a.row + i + m);
+                const V row_share(row_weight[a.row + i + m]);
+                SELFSAME_UNROLL(4)
+                for (int v = 0; v < NV; ++v) {
+                    V y = row_share * objective.weight(x[m][v], row);
+                    if constexpr (Columns) {
+                        const index_t c = a.column + j + v * L;
+                        y = math::fma(load<V>(column_weight + c), objective.weight(x[m][v], column_kept.across(c)), y);
+                    }
+                    x[m][v] = y;
+                }
+            }
+        });
+    }
+
+    template <class F>
+    SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, F&& to_weights) const {
+        for (index_t j = 0; j < a.columns; j += strip) {
+            for (index_t i = 0; i < a.strips_rows; i += MR) {
+                V x[MR][NV];
+                if (kept_logits == nullptr) {
+                    logits(a, i, j, x);
+                } else {
+                    for (int m = 0; m < MR; ++m) {
+                        for (int v = 0; v < NV; ++v) x[m][v] = load<V>(kept_logits + (i + m) * tile_size + j + v * L);
+                    }
+                }
+                to_weights(i, j, x);
+                if (masked(a, i, j)) replace_excluded(a, i, j, T(0), x);
+                store_weights(w, i, j, x);
+            }
+        }
+    }
+
+    SELFSAME_INLINE static void store_weights(const workspace& w, index_t i, index_t j, const V (&x)[MR][NV]) {
+        if constexpr (product::depth == 1) {
+            keep_strip(w.by_row, pitch, i, j, x);
+        }
+    }
+
+    /// gradient rows [at, at + rows) += weights x source rows [from, from + depth_rows).
+    void add_products(const unit* weights, index_t row_step, index_t unit_step, const Set& source, index_t from,
+                      index_t depth_rows, const Set& target, index_t at, index_t rows) const {
+        const index_t width = source.padded_width();
+        for (index_t i = 0; i < rows; i += MR) {
+            index_t k = 0;
+            const auto panel = [&]<int R>(std::integral_constant<int, R>) {
+                add_panel<R>(weights + i * row_step, row_step, unit_step, source.product_rows(from) + k, width,
+                             depth_rows / product::depth, target.gradient(at + i) + k);
+                k += R * L;
+            };
+            while (k + NV * L <= width) panel(std::integral_constant<int, NV>());
+            if (width - k >= 2 * L) panel(std::integral_constant<int, 2>());
+            if (width - k >= L) panel(std::integral_constant<int, 1>());
+        }
+    }
+
+    template <int R>
+    [[gnu::noinline]] static void add_panel(const unit* weights, index_t row_step, index_t unit_step, const unit* source,
+                                            index_t width, index_t units, T* gradient) {
+        V g[MR][R];
+        SELFSAME_UNROLL(6)
+        for (int m = 0; m < MR; ++m) {
+            SELFSAME_UNROLL(4)
+            for (int v = 0; v < R; ++v) g[m][v] = load<V>(gradient + m * width + v * L);
+        }
+        multiply<product>(weights, row_step, unit_step, source, width, units, g);
+        SELFSAME_UNROLL(6)
+        for (int m = 0; m < MR; ++m) {
+            SELFSAME_UNROLL(4)
+            for (int v = 0; v < R; ++v) store(gradient + m * width + v * L, g[m][v]);
+        }
+    }
+};
+
+}  // namespace selfsame::inline SELFSAME_ISA::host

@@ -1,0 +1,434 @@
+#pragma once
+
+#include "selfsame/engine/host/pairwise.hpp"
+#include "selfsame/policy/reduction.hpp"
+
+/// \file
+/// One call of an objective over pairs on the host: checks the arguments, packs the embeddings, runs the tiles forward
+/// and backward, and turns rows into the loss of samples and back.
+
+namespace selfsame::inline SELFSAME_ISA::host {
+
+/// float, or double if an input is.
+template <class Inputs>
+using compute_type = std::conditional_t<std::is_same_v<element_t<decltype(Inputs::anchors)>, double> ||
+                                            std::is_same_v<element_t<decltype(Inputs::positives)>, double>,
+                                        double, float>;
+
+/// Rows of the matrix, rows and columns together where both have a loss.
+template <class Objective>
+constexpr index_t saved_rows(index_t anchors) {
+    return Objective::negatives::one_set || Objective::negatives::two_way ? 2 * anchors : anchors;
+}
+
+struct no_gradients_t {
+    none anchors, positives, queue, temperature;
+};
+inline constexpr no_gradients_t no_gradients{};
+
+/// The gradients behind a wrapper that says how they are written.
+template <class G>
+const auto& unwrap(const G& g) {
+    if constexpr (requires { g.gradients; }) {
+        return g.gradients;
+    } else {
+        return g;
+    }
+}
+
+template <class Context, class Objective, class Inputs, class Gradients>
+class pairwise_pass {
+    using T = compute_type<Inputs>;
+    using similarity = typename Objective::similarity;
+    using negatives = typename Objective::negatives;
+    using set = embedding_set<T, similarity, precision_of<Objective>>;
+    using tiles = tile_engine<T, Objective, set>;
+    using reducer = typename Objective::template reducer<T>;
+    using row = typename Objective::template row<T>;
+    using memory = scratch<decltype(Context::policy)>;
+    using wanted = std::remove_cvref_t<decltype(unwrap(std::declval<const Gradients&>()))>;
+
+    static constexpr bool one_set = negatives::one_set, two_way = negatives::two_way, own_queue = negatives::own_queue;
+    static constexpr bool adds = requires(const Gradients& g) { g.gradients; };
+    static constexpr bool wants_anchors = !is_none<decltype(wanted::anchors)>;
+    static constexpr bool wants_positives = !is_none<decltype(wanted::positives)>;
+    static constexpr bool wants_queue = !is_none<decltype(wanted::queue)>;
+    static constexpr bool wants_temperature = [] {
+        if constexpr (requires { &wanted::temperature; }) {
+            return !is_none<decltype(wanted::temperature)>;
+        } else {
+            return false;
+        }
+    }();
+    static constexpr bool wants_any = wants_anchors || wants_positives || wants_queue || wants_temperature;
+    static constexpr bool has_queue = !is_none<decltype(Inputs::queue)>;
+    static_assert(own_queue == has_queue,
+                  "selfsame: an objective over from_queue takes pairs{anchors, positives, queue}, others take "
+                  "pairs{anchors, positives}");
+
+  public:
+    pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
+        : ctx_(ctx), objective_(objective), n_(as_tensor(inputs.anchors).extent(0)),
+          d_(as_tensor(inputs.anchors).extent(1)), m_(queue_length(inputs)),
+          rows_(one_set ? 2 * n_ : n_, d_, {one_set, one_set, one_set ? wants_any : wants_anchors || wants_temperature}),
+          columns_(one_set ? 0 : m_, d_, {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
+          partners_(own_queue ? n_ : 0, d_, {}), schedule_(rows_.blocks(), other().blocks(), one_set),
+          memory_(ctx.policy, bytes()) {
+        check(inputs, unwrap(gradients));
+        pack(inputs);
+    }
+
+    /// Lets tiles of logits stay in the scratch budget between the passes.
+    void keep_logits() {
+        if (kept_tiles_ > 0) {
+            tiles_.stored_logits = memory_.template take<T>(kept_tiles_ * tile_size * tile_size);
+            tiles_.stored_tiles = kept_tiles_;
+        }
+    }
+
+    /// Reduces every row.
+    void reduce() {
+        schedule_.run(ctx_, [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
+    }
+
+    template <class Loss>
+    void write_loss(const Loss& loss) const {
+        using E = typename Loss::value_type;
+        check_writable("loss", loss);
+        const bool each = how() == reduction::per_sample;
+        if (loss.size() != static_cast<std::size_t>(each ? n_ : 1)) {
+            fail("loss", shape_text(loss), each ? "one value a sample" : "one value");
+        }
+        double total = 0;
+        for (index_t i = 0; i < n_; ++i) {
+            const T l = sample_loss(i);
+            if (each) {
+                loss(i) = element_cast<E>(l);
+            } else {
+                total += double(l);
+            }
+        }
+        if (!each) loss(0) = element_cast<E>(how() == reduction::mean && n_ > 0 ? total / double(n_) : total);
+    }
+
+    /// Keeps what the backward pass needs of every row.
+    void keep_rows() {
+        for (index_t i = 0; i < rows_.count(); ++i) row_kept_.put(i, objective_.keep(row_state_[i].value(), logit(i)));
+        if constexpr (two_way) {
+            for (index_t j = 0; j < n_; ++j) column_kept_.put(j, objective_.keep(column_state_[j].value(), logit(j)));
+        }
+    }
+
+    template <class Saved>
+    void save(const Saved& saved) {
+        check_writable("saved", saved);
+        check_saved(saved);
+        keep_rows();
+        for_each_kept([&](index_t s, T& value) { saved(s) = value; });
+    }
+
+    template <class Saved>
+    void restore(const Saved& saved) {
+        check_saved(saved);
+        for_each_kept([&](index_t s, T& value) { value = saved(s); });
+    }
+
+    template <class Upstream>
+    void differentiate(const Upstream& upstream, const Gradients& gradients) {
+        if constexpr (wants_any) {
+            weigh_rows(upstream);
+            schedule_.run(ctx_, [&](const tile_schedule::tile& t, int worker) { tiles_.backward(t, work_[worker]); });
+            const auto& g = unwrap(gradients);
+            double slope = 0;  // sum of <gradient, value> over the rows of the matrix
+            if constexpr (one_set) {
+                const auto partner = [&](index_t i) { return rows_.row(i < n_ ? i + n_ : i - n_); };
+                slope = 0.5 * (unpack(rows_, 0, n_, partner, g.anchors) + unpack(rows_, n_, n_, partner, g.positives));
+            } else {
+                slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, g.anchors);
+                const auto anchor = [&](index_t i) { return rows_.row(i); };
+                if constexpr (own_queue) {
+                    unpack(partners_, 0, n_, anchor, g.positives);
+                    unpack(columns_, 0, m_, no_partner{}, g.queue);
+                } else {
+                    unpack(columns_, 0, n_, anchor, g.positives);
+                }
+            }
+            if constexpr (wants_temperature) {
+                const auto out = as_tensor(g.temperature);
+                using E = typename decltype(out)::value_type;
+                const double value = objective_.temperature_gradient(slope / double(tiles_.scale));
+                out(0) = element_cast<E>(adds ? double(element_cast<double>(out(0))) + value : value);
+            }
+        }
+    }
+
+  private:
+    struct no_partner {};
+
+    static index_t queue_length(const Inputs& inputs) {
+        if constexpr (own_queue) {
+            return as_tensor(inputs.queue).extent(0);
+        } else {
+            return as_tensor(inputs.anchors).extent(0);
+        }
+    }
+
+    set& other() { return one_set ? rows_ : columns_; }
+    const set& other() const { return one_set ? rows_ : columns_; }
+
+    reduction how() const {
+        if constexpr (requires { objective_.reduction; }) {
+            return objective_.reduction;
+        } else {
+            return reduction::mean;
+        }
+    }
+
+    std::size_t bytes() {
+        const std::size_t tile_bytes = tiles::logit_bytes;
+        kept_tiles_ = wants_any ? (std::min)(static_cast<index_t>(ctx_.scratch_bytes / tile_bytes), schedule_.numbers()) : 0;
+        const auto side = [](index_t n) {
+            return scratch_bytes<reducer>(n) + scratch_bytes<T>(n * kept_rows<T, Objective>::fields) + scratch_bytes<T>(n);
+        };
+        const auto threads = static_cast<std::size_t>(workers(ctx_));
+        return rows_.bytes() + columns_.bytes() + partners_.bytes() + side(rows_.padded_count()) +
+               scratch_bytes<T>(rows_.padded_count()) + (two_way ? side(columns_.padded_count()) : 0) +
+               scratch_bytes<typename tiles::workspace>(workers(ctx_)) +
+               threads * tiles::workspace_bytes(rows_.padded_width()) + static_cast<std::size_t>(kept_tiles_) * tile_bytes;
+    }
+
+    template <class X>
+    void check_matrix(std::string_view name, const X& x, index_t rows, std::string_view expected_rows) const {
+        static_assert(X::rank() == 2, "selfsame: embeddings are matrices: one row a sample");
+        static_assert(real_element<std::remove_const_t<typename X::element_type>>,
+                      "selfsame: embeddings are float, double, half or bfloat16");
+        static_assert(X::accessor_type::space == memory_space::host,
+                      "selfsame: a device tensor was given to a host execution policy");
+        if (x.extent(0) != rows || x.extent(1) != d_) {
+            std::string expected = std::to_string(rows) + " x " + std::to_string(d_);
+            expected.append(" (").append(expected_rows).append(")");
+            fail(name, std::string_view(shape_text(x)), expected);
+        }
+    }
+
+    void check(const Inputs& inputs, const wanted& g) const {
+        if constexpr (requires { objective_.check(); }) objective_.check();
+        const auto a = as_tensor(inputs.anchors);
+        check_matrix("anchors", a, n_, "as given");
+        check_matrix("positives", as_tensor(inputs.positives), n_, "the shape of anchors");
+        if (d_ == 0 && n_ > 0) fail("anchors", std::string_view(shape_text(a)), "at least one column");
+        if constexpr (own_queue) check_matrix("queue", as_tensor(inputs.queue), m_, "the width of anchors");
+        check_gradient("gradient of anchors", g.anchors, n_);
+        check_gradient("gradient of positives", g.positives, n_);
+        check_gradient("gradient of queue", g.queue, m_);
+        if constexpr (wants_anchors && wants_positives) {
+            if (n_ > 0 && static_cast<const void*>(as_tensor(g.anchors).data_handle()) ==
+                              static_cast<const void*>(as_tensor(g.positives).data_handle())) {
+                fail("gradient of positives", "the memory of the gradient of anchors", "memory of its own");
+            }
+        }
+        if constexpr (wants_temperature) {
+            const auto t = as_tensor(g.temperature);
+            if (t.size() != 1) fail("gradient of temperature", std::string_view(shape_text(t)), "one value");
+        }
+    }
+
+    template <class G>
+    void check_gradient(std::string_view name, const G& gradient, index_t rows) const {
+        if constexpr (!is_none<G>) {
+            const auto g = as_tensor(gradient);
+            check_matrix(name, g, rows, "the shape of its input");
+            check_writable(name, g);
+        }
+    }
+
+    template <class Saved>
+    void check_saved(const Saved& saved) const {
+        static_assert(Saved::rank() == 1 && std::is_same_v<typename Saved::value_type, T>,
+                      "selfsame: saved is a vector of float, or of double where an input is double");
+        const index_t expected = saved_rows<Objective>(n_) * kept_rows<T, Objective>::fields;
+        if (saved.extent(0) != expected) fail("saved", saved.extent(0), std::to_string(expected) + " values (saved_size)");
+    }
+
+    template <class F>
+    void for_each_kept(F&& f) {
+        index_t s = 0;
+        for (int field = 0; field < kept_rows<T, Objective>::fields; ++field) {
+            for (index_t i = 0; i < rows_.count(); ++i) f(s++, row_kept_.data[field * row_kept_.stride + i]);
+            if constexpr (two_way) {
+                for (index_t j = 0; j < n_; ++j) f(s++, column_kept_.data[field * column_kept_.stride + j]);
+            }
+        }
+    }
+
+    void pack(const Inputs& inputs) {
+        rows_.allocate(memory_);
+        rows_.fill(ctx_, as_tensor(inputs.anchors), 0);
+        if constexpr (one_set) {
+            rows_.fill(ctx_, as_tensor(inputs.positives), n_);
+        } else {
+            columns_.allocate(memory_);
+            if constexpr (own_queue) {
+                columns_.fill(ctx_, as_tensor(inputs.queue), 0);
+                partners_.allocate(memory_);
+                partners_.fill(ctx_, as_tensor(inputs.positives), 0);
+                partners_.finish_filling(ctx_);
+            } else {
+                columns_.fill(ctx_, as_tensor(inputs.positives), 0);
+            }
+            columns_.finish_filling(ctx_);
+        }
+        rows_.finish_filling(ctx_);
+
+        // Affine in the similarity, so two values tell all.
+        tiles_.scale = static_cast<T>(objective_.logit(1.0) - objective_.logit(0.0));
+        tiles_.bias = static_cast<T>(objective_.logit(0.0));
+        tiles_.objective = objective_;
+        tiles_.row_set = &rows_;
+        tiles_.column_set = &other();
+        tiles_.one_set = one_set;
+        if constexpr (one_set) {
+            tiles_.excluded = {{0, n_, -n_}, 3};
+        } else if constexpr (!own_queue) {
+            tiles_.excluded = {{0}, 1};
+        }
+        const auto side = [&](index_t n, reducer*& state, kept_rows<T, Objective>& kept, T*& weight) {
+            state = memory_.template take<reducer>(n);
+            kept = {memory_.template take<T>(n * kept_rows<T, Objective>::fields), n};
+            weight = memory_.template take<T>(n);
+            for (index_t e = 0; e < n * kept_rows<T, Objective>::fields; ++e) kept.data[e] = T(0);
+            for (index_t i = 0; i < n; ++i) weight[i] = T(0);
+        };
+        side(rows_.padded_count(), row_state_, row_kept_, row_weight_);
+        positive_logit_ = memory_.template take<T>(rows_.padded_count());
+        if constexpr (two_way) side(columns_.padded_count(), column_state_, column_kept_, column_weight_);
+        for (index_t i = 0; i < rows_.count(); ++i) {
+            positive_logit_[i] = tiles_.scale * rows_.inner(rows_.row(i), positive(i)) + tiles_.bias;
+            row_state_[i] = reducer::near(positive_logit_[i]);
+            if constexpr (two_way) column_state_[i] = reducer::near(positive_logit_[i]);
+        }
+        tiles_.row_state = row_state_;
+        tiles_.column_state = one_set ? row_state_ : two_way ? column_state_ : nullptr;
+        tiles_.row_kept = row_kept_;
+        tiles_.column_kept = one_set ? row_kept_ : column_kept_;
+        tiles_.row_weight = row_weight_;
+        tiles_.column_weight = one_set ? row_weight_ : two_way ? column_weight_ : nullptr;
+        work_ = memory_.template take<typename tiles::workspace>(workers(ctx_));
+        for (int k = 0; k < workers(ctx_); ++k) work_[k] = tiles::allocate(memory_, rows_.padded_width());
+    }
+
+    const T* positive(index_t i) const {
+        if constexpr (one_set) {
+            return rows_.row(i < n_ ? i + n_ : i - n_);
+        } else if constexpr (own_queue) {
+            return partners_.row(i);
+        } else {
+            return columns_.row(i);
+        }
+    }
+    T logit(index_t i) const { return positive_logit_[i]; }
+
+    T sample_loss(index_t i) const {
+        const T first = objective_.loss(row_state_[i].value(), logit(i));
+        if constexpr (one_set) {
+            return T(0.5) * (first + objective_.loss(row_state_[i + n_].value(), logit(i + n_)));
+        } else if constexpr (two_way) {
+            return T(0.5) * (first + objective_.loss(column_state_[i].value(), logit(i)));
+        } else {
+            return first;
+        }
+    }
+
+    /// The share of each row's loss in upstream . losses, and the pull between each row and its positive.
+    template <class Upstream>
+    void weigh_rows(const Upstream& upstream) {
+        const bool each = how() == reduction::per_sample && upstream.size() != 1;
+        if (upstream.size() != static_cast<std::size_t>(each ? n_ : 1)) {
+            fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
+        }
+        const double rows_of_a_sample = one_set || two_way ? 2 : 1;
+        const double share = 1 / (rows_of_a_sample * (how() == reduction::mean ? double(n_) : 1));
+        for (index_t i = 0; i < n_; ++i) {
+            const T w = static_cast<T>(share * element_cast<double>(upstream(each ? i : 0)));
+            row_weight_[i] = w;
+            if constexpr (one_set) row_weight_[i + n_] = w;
+            if constexpr (two_way) column_weight_[i] = w;
+        }
+        for (index_t i = 0; i < rows_.count(); ++i) pull_of(i) = row_weight_[i] * objective_.positive_weight(row_kept_.at(i));
+        for (index_t i = 0; i < n_; ++i) {
+            if constexpr (one_set) pull_of(i) = pull_of(i + n_) = pull_of(i) + pull_of(i + n_);
+            if constexpr (two_way) pull_of(i) += column_weight_[i] * objective_.positive_weight(column_kept_.at(i));
+        }
+    }
+
+    // The logits of positives are not needed any more once rows are kept.
+    T& pull_of(index_t i) { return positive_logit_[i]; }
+
+    /// Finishes the gradients of rows [first, first + n) of a set and writes them; returns sum of <gradient, value>.
+    template <class Partner, class Output>
+    double unpack(const set& s, index_t first, index_t n, const Partner& partner, const Output& output) {
+        constexpr bool writes = !is_none<Output>;
+        if constexpr (!writes && !wants_temperature) {
+            return 0;
+        } else {
+            using V = batch<T>;
+            constexpr index_t chunk = 64;
+            const index_t chunks = (n + chunk - 1) / chunk;
+            double* slopes = reinterpret_cast<double*>(work_[0].logits);
+            const index_t slots = tile_size * tile_size * static_cast<index_t>(sizeof(T)) / 8;
+            double slope = 0;
+            for (index_t begin = 0; begin < chunks; begin += slots) {
+                const index_t end = (std::min)(chunks, begin + slots);
+                parallel_for(ctx_, end - begin, [&](index_t k, int worker) {
+                    T* g = work_[worker].row;
+                    double part = 0;
+                    for (index_t i = (begin + k) * chunk; i < (std::min)(n, (begin + k + 1) * chunk); ++i) {
+                        const V scale(tiles_.scale);
+                        for (index_t e = 0; e < s.padded_width(); e += lanes<T>) {
+                            V x = s.has_gradient() ? load<V>(s.gradient(first + i) + e) : V(T(0));
+                            if constexpr (!std::is_same_v<Partner, no_partner>) {
+                                x = math::fma(V(pull_of(first + i)), load<V>(partner(first + i) + e), x);
+                            }
+                            store(g + e, scale * x);
+                        }
+                        part += double(s.slope(first + i, g));
+                        s.differentiate(first + i, g);
+                        if constexpr (writes) write_row(as_tensor(output), i, g);
+                    }
+                    slopes[k] = part;
+                });
+                for (index_t k = 0; k < end - begin; ++k) slope += slopes[k];
+            }
+            return slope;
+        }
+    }
+
+    template <class Output>
+    void write_row(const Output& out, index_t i, const T* g) const {
+        using E = typename Output::value_type;
+        E* to = out.data_handle() + i * out.stride(0);
+        const index_t step = out.stride(1);
+        for (index_t k = 0; k < d_; ++k) {
+            E& e = to[k * step];
+            e = element_cast<E>(adds ? element_cast<T>(e) + g[k] : g[k]);
+        }
+    }
+
+    const Context& ctx_;
+    const Objective& objective_;
+    index_t n_, d_, m_;
+    set rows_, columns_, partners_;
+    tile_schedule schedule_;
+    index_t kept_tiles_ = 0;
+    memory memory_;
+    tiles tiles_{};
+    reducer* row_state_ = nullptr;
+    reducer* column_state_ = nullptr;
+    kept_rows<T, Objective> row_kept_, column_kept_;
+    T* row_weight_ = nullptr;
+    T* column_weight_ = nullptr;
+    T* positive_logit_ = nullptr;
+    typename tiles::workspace* work_ = nullptr;
+};
+
+}  // namespace selfsame::inline SELFSAME_ISA::host
