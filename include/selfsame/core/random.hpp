@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "selfsame/core/config.hpp"
+#include "selfsame/core/exact.hpp"
 
 /// \file
 /// Counter-based random numbers: a value is a pure function of its key and position, on any machine and thread count.
@@ -46,6 +47,18 @@ class random_stream {
 
     /// Uniform on [0, 1), a multiple of 2^-24: exact in float on every machine.
     constexpr float uniform() { return static_cast<float>(bits() >> 8) * 0x1p-24f; }
+
+    /// Uniform on [low, high], in steps of 2^-24 of its width; the same bits on every machine.
+    constexpr float uniform(float low, float high) { return exact::fma(uniform(), high - low, low); }
+
+    /// True with a probability; never for 0, always for 1.
+    constexpr bool chance(float probability) { return uniform() < probability; }
+
+    /// Standard normal; the same bits on every machine.
+    constexpr float normal() {
+        const std::uint32_t a = bits();
+        return exact::normal_pair(a, bits())[0];
+    }
 
     /// Uniform on {0, ..., n - 1}, n >= 1 (multiply-shift; bias below n / 2^32).
     constexpr std::uint32_t below(std::uint32_t n) {

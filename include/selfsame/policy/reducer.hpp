@@ -16,8 +16,9 @@ template <class V>
 struct log_sum_exp {
     using S = math::scalar_t<V>;
     static constexpr S lowest = -std::numeric_limits<S>::max();  // finite: lowest - lowest must not be NaN
-    /// A tile's terms may exceed the level that they share by this much, and levels of its rows differ by as much.
+    /// Rows share a level if theirs differ by less than this, and no sum of mapped terms exceeds e^reach.
     static constexpr S reach = sizeof(S) == 4 ? S(36) : S(300);
+    static constexpr S largest_sum = math::exp(reach);
 
     V level = V(lowest);  ///< terms are held relative to e^level
     V sum = V(S(0));

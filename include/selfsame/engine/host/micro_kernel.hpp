@@ -58,6 +58,14 @@ inline constexpr int strip_registers = register_count == 32 ? 4 : 2;  // the ope
 template <class T>
 inline constexpr int strip_columns = strip_registers * lanes<T>;
 
+/// Keeps a value in its register: g++ otherwise loads an operand again for each use, and the loads then bound the loop.
+template <class V>
+SELFSAME_INLINE void keep_in_register([[maybe_unused]] V& x) {
+#if defined(__x86_64__)
+    asm("" : "+v"(x.v));
+#endif
+}
+
 /// acc[m][v] += sum_k a[m a_row + k a_step] b[k b_step + v lanes], over `count` units.
 template <class Product, class T, int Registers>
 SELFSAME_INLINE void multiply(const typename Product::unit* a, index_t a_row, index_t a_step,
@@ -67,7 +75,10 @@ SELFSAME_INLINE void multiply(const typename Product::unit* a, index_t a_row, in
     for (index_t k = 0; k < count; ++k) {
         U columns[Registers];
         SELFSAME_UNROLL(4)
-        for (int v = 0; v < Registers; ++v) columns[v] = load<U>(b + v * lanes<T>);
+        for (int v = 0; v < Registers; ++v) {
+            columns[v] = load<U>(b + v * lanes<T>);
+            keep_in_register(columns[v]);
+        }
         SELFSAME_UNROLL(6)
         for (int m = 0; m < strip_rows; ++m) {
             const U row(a[m * a_row]);

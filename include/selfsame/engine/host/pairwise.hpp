@@ -94,27 +94,34 @@ class tile_engine {
         T* column_sums;  // tile_size
         T* row_factor;
         T* column_factor;
+        T* strip;         // strip_rows x strip_columns
         T* logits;        // tile_size x pitch
-        unit* by_row;     // weights as the left operand over columns
-        unit* by_column;  // and over rows; the same memory where a unit is a value
+        unit* by_row;     // weights as the left operand over columns,
+        unit* by_column;  // and over rows; both are the memory of `logits` where a unit is a value
         T* row;           // one embedding
     };
     static constexpr std::size_t logit_bytes = sizeof(T) * tile_size * tile_size;
 
     static std::size_t workspace_bytes(index_t padded_width) {
-        return scratch_bytes<T>(tile_size * L) + 3 * scratch_bytes<T>(tile_size) + scratch_bytes<T>(tile_size * pitch) +
-               (product::depth == 1 ? 1 : 2) * scratch_bytes<unit>(tile_size * pitch) + scratch_bytes<T>(padded_width);
+        return scratch_bytes<T>(tile_size * L) + 3 * scratch_bytes<T>(tile_size) + scratch_bytes<T>(MR * strip) +
+               scratch_bytes<T>(tile_size * pitch) + scratch_bytes<T>(padded_width) +
+               (product::depth == 1 ? 0 : scratch_bytes<unit>(tile_size * pitch));
     }
     template <class Scratch>
     static workspace allocate(Scratch& m, index_t padded_width) {
-        workspace w;
+        workspace w{};
         w.row_sums = m.template take<T>(tile_size * L);
         w.column_sums = m.template take<T>(tile_size);
         w.row_factor = m.template take<T>(tile_size);
         w.column_factor = m.template take<T>(tile_size);
+        w.strip = m.template take<T>(MR * strip);
         w.logits = m.template take<T>(tile_size * pitch);
-        w.by_row = m.template take<unit>(tile_size * pitch);
-        w.by_column = product::depth == 1 ? w.by_row : m.template take<unit>(tile_size * pitch);
+        if constexpr (product::depth == 1) {
+            w.by_row = w.by_column = w.logits;
+        } else {
+            w.by_row = m.template take<unit>(tile_size * pitch);
+            w.by_column = w.by_row + tile_size * pitch / 2;
+        }
         w.row = m.template take<T>(padded_width);
         return w;
     }
@@ -160,7 +167,7 @@ class tile_engine {
         const T* kept_logits = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
         column_weight != nullptr ? weigh<true>(a, w, kept_logits) : weigh<false>(a, w, kept_logits);
         if (row_set->has_gradient()) {
-            add_products(w.by_row, pitch, 1, *column_set, a.column, round_up(a.columns, strip), *row_set, a.row,
+            add_products(w.by_row, pitch / product::depth, 1, *column_set, a.column, round_up(a.columns, strip), *row_set, a.row,
                          a.strips_rows);
         }
         if (column_set->has_gradient() && !diagonal) {
@@ -193,51 +200,44 @@ class tile_engine {
         return i + MR > a.rows || j + strip > a.columns || excluded.meets(a.row + i, MR, a.column + j, strip);
     }
 
-    // Lanes of a strip that do not count are replaced.
-    void replace_excluded(const area& a, index_t i, index_t j, T by, V (&x)[MR][NV]) const {
-        alignas(64) T t[MR * strip];
-        for (int m = 0; m < MR; ++m) {
-            for (int v = 0; v < NV; ++v) store(t + m * strip + v * L, x[m][v]);
+    // Sets lanes that do not count in the strip at (i, j) of the tile.
+    void replace_excluded(const area& a, index_t i, index_t j, T by, T* x, index_t step) const {
+        for (index_t m = 0; m < MR; ++m) {
             for (index_t c = 0; c < strip; ++c) {
                 const bool outside = i + m >= a.rows || j + c >= a.columns;
-                if (outside || excluded.contains(a.row + i + m, a.column + j + c)) t[m * strip + c] = by;
+                if (outside || excluded.contains(a.row + i + m, a.column + j + c)) x[m * step + c] = by;
             }
-            for (int v = 0; v < NV; ++v) x[m][v] = load<V>(t + m * strip + v * L);
         }
     }
 
-    /// x = scale a.b + bias of the strip at (i, j) of the tile.
-    SELFSAME_INLINE void logits(const area& a, index_t i, index_t j, V (&x)[MR][NV]) const {
+    /// x = scale a.b + bias of the strip at (i, j) of the tile, MR rows `step` apart.
+    SELFSAME_INLINE void logits(const area& a, index_t i, index_t j, T* x, index_t step) const {
+        product_strip(row_set->row_units(a.row + i), row_set->row_step(), column_set->panel(a.column + j),
+                      row_set->units_deep(), scale, bias, x, step);
+    }
+
+    // Not inlined: in a larger function compilers run out of registers and spill accumulators in the loop.
+    [[gnu::noinline]] static void product_strip(const unit* rows, index_t row_step, const unit* panel, index_t units,
+                                                T scale, T bias, T* x, index_t step) {
+        V acc[MR][NV];
         SELFSAME_UNROLL(6)
         for (int m = 0; m < MR; ++m) {
             SELFSAME_UNROLL(4)
-            for (int v = 0; v < NV; ++v) x[m][v] = V(T(0));
+            for (int v = 0; v < NV; ++v) acc[m][v] = V(T(0));
         }
-        multiply<product>(row_set->row_units(a.row + i), row_set->row_step(), 1, column_set->panel(a.column + j), strip,
-                          row_set->units_deep(), x);
-        const V s(scale), b(bias);
+        multiply<product>(rows, row_step, 1, panel, strip, units, acc);
         SELFSAME_UNROLL(6)
         for (int m = 0; m < MR; ++m) {
             SELFSAME_UNROLL(4)
-            for (int v = 0; v < NV; ++v) x[m][v] = math::fma(x[m][v], s, b);
+            for (int v = 0; v < NV; ++v) store(x + m * step + v * L, math::fma(acc[m][v], V(scale), V(bias)));
         }
     }
 
-    SELFSAME_INLINE static void keep_strip(T* tile, index_t step, index_t i, index_t j, const V (&x)[MR][NV]) {
-        SELFSAME_UNROLL(6)
-        for (int m = 0; m < MR; ++m) {
-            SELFSAME_UNROLL(4)
-            for (int v = 0; v < NV; ++v) store(tile + (i + m) * step + j + v * L, x[m][v]);
-        }
-    }
-
-    SELFSAME_INLINE void to_terms(V (&x)[MR][NV]) const {
-        if constexpr (requires { objective.term(x[0][0]); }) {
-            SELFSAME_UNROLL(6)
-            for (int m = 0; m < MR; ++m) {
-                SELFSAME_UNROLL(4)
-                for (int v = 0; v < NV; ++v) x[m][v] = objective.term(x[m][v]);
-            }
+    SELFSAME_INLINE V term(V x) const {
+        if constexpr (requires { objective.term(x); }) {
+            return objective.term(x);
+        } else {
+            return x;
         }
     }
 
@@ -247,44 +247,38 @@ class tile_engine {
         const V at(level);
         for (index_t e = 0; e < tile_size * L; e += L) store(w.row_sums + e, V(T(0)));
         for (index_t e = 0; e < tile_size; e += L) store(w.column_sums + e, V(T(0)));
-        V top(-std::numeric_limits<T>::max());
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
-                V x[MR][NV];
-                logits(a, i, j, x);
-                if (keep != nullptr) keep_strip(keep, tile_size, i, j, x);
-                to_terms(x);
-                const bool mask = masked(a, i, j);
-                if constexpr (has_reach) {
-                    if (mask) replace_excluded(a, i, j, -std::numeric_limits<T>::max(), x);
-                    V highest = x[0][0];
-                    SELFSAME_UNROLL(6)
-                    for (int m = 0; m < MR; ++m) {
-                        SELFSAME_UNROLL(4)
-                        for (int v = 0; v < NV; ++v) highest = math::max(highest, x[m][v]);
-                    }
-                    top = math::max(top, highest);
-                }
-                SELFSAME_UNROLL(6)
-                for (int m = 0; m < MR; ++m) {
-                    SELFSAME_UNROLL(4)
-                    for (int v = 0; v < NV; ++v) x[m][v] = lane_reducer::map(x[m][v], at);
-                }
-                if (!has_reach && mask) replace_excluded(a, i, j, T(0), x);
+                T* x = keep != nullptr ? keep + i * tile_size + j : w.strip;
+                const index_t step = keep != nullptr ? tile_size : strip;
+                logits(a, i, j, x, step);
                 V column[NV];
-                if constexpr (Columns) {
-                    SELFSAME_UNROLL(4)
-                    for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + j + v * L);
-                }
-                SELFSAME_UNROLL(6)
-                for (int m = 0; m < MR; ++m) {
-                    V row = load<V>(w.row_sums + (i + m) * L);
-                    SELFSAME_UNROLL(4)
-                    for (int v = 0; v < NV; ++v) {
-                        row += x[m][v];
-                        if constexpr (Columns) column[v] += x[m][v];
+                SELFSAME_UNROLL(4)
+                for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + j + v * L);
+                const auto add = [&](const T* from, index_t from_step, auto&& map) __attribute__((always_inline)) {
+                    SELFSAME_UNROLL(2)
+                    for (int m = 0; m < MR; ++m) {
+                        V row = load<V>(w.row_sums + (i + m) * L);
+                        SELFSAME_UNROLL(4)
+                        for (int v = 0; v < NV; ++v) {
+                            const V e = map(load<V>(from + m * from_step + v * L));
+                            row += e;
+                            column[v] += e;
+                        }
+                        store(w.row_sums + (i + m) * L, row);
                     }
-                    store(w.row_sums + (i + m) * L, row);
+                };
+                const auto map = [&](V y) __attribute__((always_inline)) { return lane_reducer::map(term(y), at); };
+                if (!masked(a, i, j)) {
+                    add(x, step, map);
+                } else {
+                    for (int m = 0; m < MR; ++m) {
+                        for (int v = 0; v < NV; ++v) {
+                            store(w.strip + m * strip + v * L, map(load<V>(x + m * step + v * L)));
+                        }
+                    }
+                    replace_excluded(a, i, j, T(0), w.strip, strip);
+                    add(w.strip, strip, [](V e) __attribute__((always_inline)) { return e; });
                 }
                 if constexpr (Columns) {
                     SELFSAME_UNROLL(4)
@@ -292,11 +286,15 @@ class tile_engine {
                 }
             }
         }
-        if constexpr (has_reach) {
-            if (!(maximum(top) - level < reducer::reach)) return false;
+        for (index_t i = 0; i < a.rows; ++i) {
+            T& s = w.row_sums[i * L];
+            s = sum(load<V>(w.row_sums + i * L));
+            if constexpr (has_reach) {
+                if (!(s < reducer::largest_sum)) return false;
+            }
         }
         for (index_t i = 0; i < a.rows; ++i) {
-            row_state[a.row + i].merge(reducer::from_sum(sum(load<V>(w.row_sums + i * L)), level));
+            row_state[a.row + i].merge(reducer::from_sum(w.row_sums[i * L], level));
         }
         if constexpr (Columns) {
             for (index_t j = 0; j < a.columns; ++j) {
@@ -312,12 +310,16 @@ class tile_engine {
         const index_t padded_columns = round_up(a.columns, strip);
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
-                V x[MR][NV];
-                logits(a, i, j, x);
-                if (keep != nullptr) keep_strip(keep, tile_size, i, j, x);
-                to_terms(x);
-                if (masked(a, i, j)) replace_excluded(a, i, j, -std::numeric_limits<T>::max(), x);
-                keep_strip(w.logits, pitch, i, j, x);
+                T* x = w.logits + i * pitch + j;
+                logits(a, i, j, x, pitch);
+                for (int m = 0; m < MR; ++m) {
+                    for (index_t c = 0; c < strip; c += L) {
+                        const V y = load<V>(x + m * pitch + c);
+                        if (keep != nullptr) store(keep + (i + m) * tile_size + j + c, y);
+                        store(x + m * pitch + c, term(y));
+                    }
+                }
+                if (masked(a, i, j)) replace_excluded(a, i, j, -std::numeric_limits<T>::max(), x, pitch);
             }
         }
         for (index_t i = 0; i < a.rows; ++i) {
@@ -372,76 +374,78 @@ class tile_engine {
                                                        : T(0);
                 }
                 const V at(low);
-                return weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V(&x)[MR][NV]) __attribute__((always_inline)) {
-                    V column[NV];
-                    SELFSAME_UNROLL(4)
-                    for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_factor + j + v * L);
-                    SELFSAME_UNROLL(6)
-                    for (int m = 0; m < MR; ++m) {
-                        const V row(w.row_factor[i + m]);
-                        SELFSAME_UNROLL(4)
-                        for (int v = 0; v < NV; ++v) x[m][v] = math::exp(x[m][v] - at) * (row + column[v]);
-                    }
+                return weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V x) __attribute__((always_inline)) {
+                    return math::exp(x - at) * (V(w.row_factor[i]) + load<V>(w.column_factor + j));
                 });
             }
         }
-        weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V(&x)[MR][NV]) __attribute__((always_inline)) {
-            SELFSAME_UNROLL(6)
-            for (int m = 0; m < MR; ++m) {
-                const auto row = row_kept.spread(a.row + i + m);
-                const V row_share(row_weight[a.row + i + m]);
-                SELFSAME_UNROLL(4)
-                for (int v = 0; v < NV; ++v) {
-                    V y = row_share * objective.weight(x[m][v], row);
-                    if constexpr (Columns) {
-                        const index_t c = a.column + j + v * L;
-                        y = math::fma(load<V>(column_weight + c), objective.weight(x[m][v], column_kept.across(c)), y);
-                    }
-                    x[m][v] = y;
-                }
+        weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V x) __attribute__((always_inline)) {
+            const index_t r = a.row + i, c = a.column + j;
+            const V y = V(row_weight[r]) * objective.weight(x, row_kept.spread(r));
+            if constexpr (Columns) {
+                return math::fma(load<V>(column_weight + c), objective.weight(x, column_kept.across(c)), y);
+            } else {
+                return y;
             }
         });
     }
 
     template <class F>
-    SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, F&& to_weights) const {
+    SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, F&& weight) const {
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
-                V x[MR][NV];
-                if (kept_logits == nullptr) {
-                    logits(a, i, j, x);
-                } else {
-                    for (int m = 0; m < MR; ++m) {
-                        for (int v = 0; v < NV; ++v) x[m][v] = load<V>(kept_logits + (i + m) * tile_size + j + v * L);
+                const T* x = kept_logits != nullptr ? kept_logits + i * tile_size + j : w.strip;
+                const index_t step = kept_logits != nullptr ? tile_size : strip;
+                if (kept_logits == nullptr) logits(a, i, j, w.strip, strip);
+                // Weights of a value a unit are left where the products read them.
+                T* y = product::depth == 1 ? w.logits + i * pitch + j : w.strip;
+                constexpr index_t y_step = product::depth == 1 ? pitch : strip;
+                SELFSAME_UNROLL(2)
+                for (int m = 0; m < MR; ++m) {
+                    SELFSAME_UNROLL(4)
+                    for (int v = 0; v < NV; ++v) {
+                        store(y + m * y_step + v * L, weight(i + m, j + v * L, load<V>(x + m * step + v * L)));
                     }
                 }
-                to_weights(i, j, x);
-                if (masked(a, i, j)) replace_excluded(a, i, j, T(0), x);
-                store_weights(w, i, j, x);
+                if (masked(a, i, j)) replace_excluded(a, i, j, T(0), y, y_step);
+                if constexpr (product::depth == 2) pack_weights(w, i, j);
             }
         }
     }
 
-    SELFSAME_INLINE static void store_weights(const workspace& w, index_t i, index_t j, const V (&x)[MR][NV]) {
-        if constexpr (product::depth == 1) {
-            keep_strip(w.by_row, pitch, i, j, x);
+    /// The strip as pairs along the columns and as pairs along the rows.
+    static void pack_weights(const workspace& w, index_t i, index_t j) {
+        for (index_t m = 0; m < MR; ++m) {
+            const T* x = w.strip + m * strip;
+            unit* to = w.by_row + ((i + m) * pitch + j) / 2;
+            for (index_t c = 0; c < strip; c += 2) to[c / 2] = product::pack(x[c], x[c + 1]);
+        }
+        for (index_t m = 0; m < MR; m += 2) {
+            const T* x = w.strip + m * strip;
+            unit* to = w.by_column + (i + m) / 2 * pitch + j;
+            for (index_t c = 0; c < strip; ++c) to[c] = product::pack(x[c], x[c + strip]);
         }
     }
 
     /// gradient rows [at, at + rows) += weights x source rows [from, from + depth_rows).
     void add_products(const unit* weights, index_t row_step, index_t unit_step, const Set& source, index_t from,
                       index_t depth_rows, const Set& target, index_t at, index_t rows) const {
+        // A panel of the source this deep stays in the first-level cache while the target's rows pass.
+        constexpr index_t deep = tile_size / 2;
         const index_t width = source.padded_width();
-        for (index_t i = 0; i < rows; i += MR) {
-            index_t k = 0;
-            const auto panel = [&]<int R>(std::integral_constant<int, R>) {
-                add_panel<R>(weights + i * row_step, row_step, unit_step, source.product_rows(from) + k, width,
-                             depth_rows / product::depth, target.gradient(at + i) + k);
-                k += R * L;
+        for (index_t d = 0; d < depth_rows; d += deep) {
+            const index_t units = ((std::min)(deep, depth_rows - d)) / product::depth;
+            const unit* left = weights + d / product::depth * unit_step;
+            const auto panel = [&]<int R>(std::integral_constant<int, R>, index_t k) {
+                for (index_t i = 0; i < rows; i += MR) {
+                    add_panel<R>(left + i * row_step, row_step, unit_step, source.product_rows(from + d) + k, width,
+                                 units, target.gradient(at + i) + k);
+                }
             };
-            while (k + NV * L <= width) panel(std::integral_constant<int, NV>());
-            if (width - k >= 2 * L) panel(std::integral_constant<int, 2>());
-            if (width - k >= L) panel(std::integral_constant<int, 1>());
+            index_t k = 0;
+            for (; k + NV * L <= width; k += NV * L) panel(std::integral_constant<int, NV>(), k);
+            if (NV > 2 && width - k >= 2 * L) panel(std::integral_constant<int, 2>(), (k += 2 * L) - 2 * L);
+            if (width - k >= L) panel(std::integral_constant<int, 1>(), k);
         }
     }
 

@@ -88,7 +88,7 @@ class pairwise_pass {
 
     /// Reduces every row.
     void reduce() {
-        schedule_.run(ctx_, [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
+        schedule_.run(ctx_, tickets_, [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
     }
 
     template <class Loss>
@@ -137,7 +137,7 @@ class pairwise_pass {
     void differentiate(const Upstream& upstream, const Gradients& gradients) {
         if constexpr (wants_any) {
             weigh_rows(upstream);
-            schedule_.run(ctx_, [&](const tile_schedule::tile& t, int worker) { tiles_.backward(t, work_[worker]); });
+            schedule_.run(ctx_, tickets_, [&](const tile_schedule::tile& t, int worker) { tiles_.backward(t, work_[worker]); });
             const auto& g = unwrap(gradients);
             double slope = 0;  // sum of <gradient, value> over the rows of the matrix
             if constexpr (one_set) {
@@ -193,7 +193,7 @@ class pairwise_pass {
         const auto threads = static_cast<std::size_t>(workers(ctx_));
         return rows_.bytes() + columns_.bytes() + partners_.bytes() + side(rows_.padded_count()) +
                scratch_bytes<T>(rows_.padded_count()) + (two_way ? side(columns_.padded_count()) : 0) +
-               scratch_bytes<typename tiles::workspace>(workers(ctx_)) +
+               scratch_bytes<typename tiles::workspace>(workers(ctx_)) + scratch_bytes<tile_schedule::ticket>(schedule_.tickets()) +
                threads * tiles::workspace_bytes(rows_.padded_width()) + static_cast<std::size_t>(kept_tiles_) * tile_bytes;
     }
 
@@ -313,6 +313,7 @@ class pairwise_pass {
         tiles_.column_kept = one_set ? row_kept_ : column_kept_;
         tiles_.row_weight = row_weight_;
         tiles_.column_weight = one_set ? row_weight_ : two_way ? column_weight_ : nullptr;
+        tickets_ = memory_.template take<tile_schedule::ticket>(schedule_.tickets());
         work_ = memory_.template take<typename tiles::workspace>(workers(ctx_));
         for (int k = 0; k < workers(ctx_); ++k) work_[k] = tiles::allocate(memory_, rows_.padded_width());
     }
@@ -429,6 +430,7 @@ class pairwise_pass {
     T* column_weight_ = nullptr;
     T* positive_logit_ = nullptr;
     typename tiles::workspace* work_ = nullptr;
+    tile_schedule::ticket* tickets_ = nullptr;
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <atomic>
+#include <thread>
+
 #include "selfsame/core/execution.hpp"
 
 /// \file
-/// The order in which tiles are visited: rounds in which no two tiles share a block of rows or of columns, so that
-/// tiles of a round run in parallel without locks, and every block is updated in the same order on any number of
-/// threads.
+/// The order in which tiles are visited. Blocks of rows or columns are gathered in groups; in a round no two tasks
+/// (pairs of groups) share a group, and a task waits until its groups have finished the round before. So every block is
+/// updated in one order, whatever the number of threads, without locks or barriers.
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
@@ -13,41 +16,88 @@ class tile_schedule {
   public:
     struct tile {
         index_t row_block, column_block;
-        index_t number;  ///< unique; dense but for a few gaps
+        index_t number;  ///< unique, from 0; dense but for few gaps
     };
 
     /// Over row_blocks x column_blocks, or over the pairs a <= b of one set of blocks.
     tile_schedule(index_t row_blocks, index_t column_blocks, bool one_set)
-        : rows_(row_blocks), columns_(column_blocks), rounds_((std::max)(row_blocks, column_blocks)), one_set_(one_set) {}
+        : rows_(row_blocks), columns_(column_blocks), one_set_(one_set),
+          group_(group_size((std::max)(row_blocks, column_blocks))),
+          groups_(((std::max)(row_blocks, column_blocks) + group_ - 1) / group_),
+          in_round_(one_set ? groups_ / 2 + 1 : groups_) {}
 
-    index_t largest_round() const { return one_set_ ? rounds_ / 2 + 1 : (std::min)(rows_, columns_); }
-    index_t numbers() const { return rounds_ * largest_round(); }
+    /// An upper bound of tile numbers.
+    index_t numbers() const { return groups_ * in_round_ * group_ * group_; }
 
+    using ticket = std::atomic<index_t>;
+    /// `run` takes this many tickets of working memory.
+    index_t tickets() const { return 2 * groups_; }
+
+    /// body(tile, worker) for all tiles.
     template <class Context, class Body>
-    void run(const Context& ctx, Body&& body) const {
-        for (index_t r = 0; r < rounds_; ++r) {
-            parallel_for(ctx, round_size(r), [&](index_t k, int worker) { body(at(r, k), worker); });
-        }
+    void run(const Context& ctx, ticket* finished, Body&& body) const {
+        for (index_t g = 0; g < tickets(); ++g) new (finished + g) ticket(0);
+        ticket* rows = finished;
+        ticket* columns = one_set_ ? finished : finished + groups_;
+        ticket next(0);
+        // Tasks are taken in order, so the earliest unfinished one never waits.
+        parallel_for(ctx, workers(ctx), [&](index_t, int worker) {
+            for (index_t n = next++; n < groups_ * in_round_; n = next++) {
+                const index_t round = n / in_round_;
+                const task t = at(round, n % in_round_);
+                if (t.row < 0) continue;
+                wait_for(rows[t.row], round);
+                wait_for(columns[t.column], round);
+                visit(t, n, worker, body);
+                rows[t.row].store(round + 1, std::memory_order_release);
+                columns[t.column].store(round + 1, std::memory_order_release);
+            }
+        });
     }
 
   private:
-    // One set, the circle method: the pairs with a + b = r or a + b = r + n.
-    index_t low_pairs(index_t r) const { return r / 2 + 1; }
-    index_t round_size(index_t r) const {
-        return one_set_ ? low_pairs(r) + (r + rounds_) / 2 - r : (std::min)(rows_, columns_);
-    }
-    tile at(index_t r, index_t k) const {
-        const index_t number = r * largest_round() + k;
-        if (!one_set_) {
-            const index_t other = (k + r) % rounds_;
-            return rows_ <= columns_ ? tile{k, other, number} : tile{other, k, number};
+    struct task {
+        index_t row, column;
+    };
+
+    // Larger groups reuse blocks in cache; smaller ones leave more tasks to run side by side. A function of the
+    // problem alone: the order of updates, and so the bits of the result, must not depend on the machine.
+    static constexpr index_t group_size(index_t blocks) { return blocks < 24 ? 1 : blocks < 128 ? 2 : 4; }
+
+    static void wait_for(const ticket& t, index_t round) {
+        for (int spins = 0; t.load(std::memory_order_acquire) < round; ++spins) {
+            if (spins > 1000) std::this_thread::yield();
         }
-        const index_t low = low_pairs(r);
-        return k < low ? tile{k, r - k, number} : tile{r + 1 + k - low, rounds_ - 1 - (k - low), number};
     }
 
-    index_t rows_, columns_, rounds_;
+    // One set, the circle method: the pairs with a + b = round or a + b = round + groups.
+    task at(index_t round, index_t k) const {
+        if (!one_set_) return {k, (k + round) % groups_};
+        const index_t low = round / 2 + 1;
+        if (k < low) return {k, round - k};
+        const index_t a = round + 1 + k - low, b = groups_ - 1 - (k - low);
+        return a <= b ? task{a, b} : task{-1, -1};
+    }
+
+    template <class Body>
+    void visit(const task& t, index_t n, int worker, Body& body) const {
+        for (index_t u = 0; u < group_; ++u) {
+            for (index_t v = 0; v < group_; ++v) {
+                // Back and forth, so that consecutive tiles share a block.
+                index_t a = t.row * group_ + u, b = t.column * group_ + (u % 2 == 0 ? v : group_ - 1 - v);
+                if (a >= rows_ || b >= columns_) continue;
+                if (one_set_ && a > b) {
+                    if (t.row == t.column) continue;
+                    std::swap(a, b);
+                }
+                body(tile{a, b, (n * group_ + u) * group_ + v}, worker);
+            }
+        }
+    }
+
+    index_t rows_, columns_;
     bool one_set_;
+    index_t group_, groups_, in_round_;
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstddef>
+#include <new>
+
+#include "selfsame/engine/host/imagewise_rows.hpp"
+
+/// \file
+/// What is to be done to one image, as a list of steps: the bridge from a pipeline's types to loops over rows that
+/// know none of them. One call a row and operation costs nothing measurable, and nothing is instantiated for
+/// combinations of operations.
+
+namespace selfsame::inline SELFSAME_ISA::host {
+
+/// A row on its way through an operation; `in` may be `out`.
+struct row_transfer {
+    row_planes<const float> in;
+    row_planes<float> out;
+    std::int32_t width, y;
+};
+
+enum class step_kind { resample, mirror, warp, convolve, rows };
+
+struct step {
+    step_kind kind;
+    bool measures;      ///< rows: the mean of the image is wanted before
+    image_shape shape;  ///< what comes out
+    window crop;
+    mirror flips;
+    affine_map source;
+    std::int32_t radius;
+    const void* operation;
+    const void* parameters;
+    void (*fill)(const step&, channel_values& values);
+    void (*weights)(const step&, float* w);
+    void (*prepare)(step&, float mean);
+    double (*measure)(const row_planes<const float>& row, std::int32_t width);
+    void (*run)(const step&, const row_transfer&);
+    alignas(16) std::byte prepared[96];
+};
+
+namespace detail {
+
+template <class Op>
+const Op& operation_of(const step& s) {
+    return *static_cast<const Op*>(s.operation);
+}
+template <class Op>
+const typename Op::parameters& parameters_at(const step& s) {
+    return *static_cast<const typename Op::parameters*>(s.parameters);
+}
+template <class Op>
+const auto& prepared_at(const step& s) {
+    return *std::launder(reinterpret_cast<const selfsame::detail::prepared_t<Op>*>(s.prepared));
+}
+
+template <class Op>
+void prepare_step(step& s, float mean) {
+    using prepared = selfsame::detail::prepared_t<Op>;
+    static_assert(sizeof(prepared) <= sizeof(s.prepared) && alignof(prepared) <= 16 &&
+                      std::is_trivially_copyable_v<prepared>,
+                  "selfsame: what an operation prepares has to be plain and at most 96 bytes");
+    ::new (s.prepared) prepared(
+        selfsame::detail::prepare(operation_of<Op>(s), parameters_at<Op>(s), s.shape, mean));
+}
+
+template <class Op, int C>
+void run_pixels(const step& s, const row_transfer& row) {
+    using V = batch<float>;
+    const auto q = prepared_at<Op>(s);
+    for (index_t i = 0; i < row.width; i += lanes<float>) {
+        std::array<V, C> x;
+        for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = load<V>(row.in[c] + i);
+        Op::pixel(q, x);
+        for (index_t c = 0; c < C; ++c) store(row.out[c] + i, x[static_cast<std::size_t>(c)]);
+    }
+}
+
+template <class Op, int C>
+double measure_pixels(const row_planes<const float>& row, std::int32_t width) {
+    using V = batch<float>;
+    constexpr index_t L = lanes<float>;
+    const auto at = [&]<class U>(index_t i, U (*get)(const float*)) {
+        std::array<U, C> x;
+        for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = get(row[c] + i);
+        return Op::measure(x);
+    };
+    V total(0.0f);
+    index_t i = 0;
+    for (; i + L <= width; i += L) total += at(i, +[](const float* p) { return load<V>(p); });
+    float rest = 0;
+    for (; i < width; ++i) rest += at(i, +[](const float* p) { return *p; });
+    return static_cast<double>(sum(total) + rest);
+}
+
+template <class Op, int C>
+void run_elements(const step& s, const row_transfer& row) {
+    constexpr std::int32_t D = element_place::distance;
+    const auto q = prepared_at<Op>(s);
+    for (std::int32_t c = 0; c < C; ++c) {
+        for (std::int32_t begin = 0; begin < row.width; begin += 4 * D) {
+            const std::int32_t n = (std::min)(4 * D, row.width - begin);
+            float x[4 * D] = {};
+            std::memcpy(x, row.in[c] + begin, static_cast<std::size_t>(n) * sizeof(float));
+            for (std::int32_t l = 0; l < D; ++l) {
+                const auto y = Op::elements(q, {x[l], x[l + D], x[l + 2 * D], x[l + 3 * D]}, {c, row.y, begin + l});
+                x[l] = y[0];
+                x[l + D] = y[1];
+                x[l + 2 * D] = y[2];
+                x[l + 3 * D] = y[3];
+            }
+            std::memcpy(row.out[c] + begin, x, static_cast<std::size_t>(n) * sizeof(float));
+        }
+    }
+}
+
+}  // namespace detail
+
+/// Appends what an operation does with the given parameters, and moves `shape` to what comes out. The step refers to
+/// both arguments.
+template <int C, class Op>
+void append_steps(step*& next, const Op& op, const typename Op::parameters& p, image_shape& shape) {
+    if constexpr (composite_op<Op>) {
+        op.visit(p, [&](const auto& inner, const auto& q) { append_steps<C>(next, inner, q, shape); });
+    } else {
+        step& s = *next++;
+        s.operation = &op;
+        s.parameters = &p;
+        s.shape = shape = output_shape(op, shape);
+        s.measures = false;
+        if constexpr (resampling_op<Op>) {
+            s.kind = step_kind::resample;
+            s.crop = op.crop(p);
+        } else if constexpr (mirroring_op<Op>) {
+            s.kind = step_kind::mirror;
+            s.flips = op.flips(p);
+            if (!s.flips.horizontal && !s.flips.vertical) --next;
+        } else if constexpr (warping_op<Op>) {
+            s.kind = step_kind::warp;
+            s.source = op.source(p, shape);
+            s.fill = [](const step& t, channel_values& values) { values = detail::operation_of<Op>(t).fill; };
+        } else if constexpr (convolving_op<Op>) {
+            s.kind = step_kind::convolve;
+            s.radius = op.radius(p);
+            s.weights = [](const step& t, float* w) {
+                const auto weight = [&](std::int32_t k) {
+                    return detail::operation_of<Op>(t).weight(detail::parameters_at<Op>(t), k);
+                };
+                double total = weight(0);
+                for (std::int32_t k = 1; k <= t.radius; ++k) total += 2 * weight(k);
+                for (std::int32_t k = 0; k <= t.radius; ++k) w[k] = static_cast<float>(weight(k) / total);
+            };
+        } else {
+            static_assert(pointwise_op<Op> || positional_op<Op>,
+                          "selfsame: an operation on images is of none of the kinds in engine/imagewise.hpp, or one of "
+                          "its functions is not constexpr");
+            s.kind = step_kind::rows;
+            s.prepare = detail::prepare_step<Op>;
+            if constexpr (measuring_op<Op>) {
+                s.measures = true;
+                s.measure = detail::measure_pixels<Op, C>;
+            } else {
+                s.prepare(s, 0);
+            }
+            if constexpr (positional_op<Op>) {
+                s.run = detail::run_elements<Op, C>;
+            } else {
+                s.run = detail::run_pixels<Op, C>;
+            }
+        }
+    }
+}
+
+/// Steps that a pipeline takes at most.
+template <class... Ops>
+inline constexpr int step_count_v = (0 + ... + steps_of<Ops>);
+
+}  // namespace selfsame::inline SELFSAME_ISA::host

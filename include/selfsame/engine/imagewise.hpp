@@ -1,0 +1,272 @@
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "selfsame/core/random.hpp"
+#include "selfsame/core/tensor.hpp"
+
+/// \file
+/// Operations on images: what one has to say. An operation is an aggregate of options with pure functions on values;
+/// the engine owns memory, rows and threads, and keeps an image in the core's cache from its first operation to its
+/// last.
+///
+/// Every operation draws its parameters, a plain record, from a random stream, and is one of these kinds:
+///
+///     resampling   crop(p), output(shape)                   a window of the image, resized
+///     mirroring    flips(p)                                 rows or columns reversed
+///     warping      source(p, shape), fill                   where an output pixel comes from
+///     convolving   radius(p), weight(p, k), reach()         a symmetric separable filter, edges reflected
+///     pointwise    prepare(p, shape), pixel(q, x)           a function of the channels of one pixel
+///       measuring  measure(x), prepare(p, shape, mean)      ... that needs a mean over the image first
+///     positional   prepare(p, shape), elements(q, x, at)    a function of value and place
+///     composite    visit(p, f), each(f)                     others, in the order in which they are to run
+
+namespace selfsame::inline SELFSAME_ISA {
+
+struct image_shape {
+    std::int32_t channels, height, width;
+    friend constexpr bool operator==(const image_shape&, const image_shape&) = default;
+};
+
+/// A rectangle of an image.
+struct window {
+    std::int32_t top, left, height, width;
+    friend constexpr bool operator==(const window&, const window&) = default;
+};
+
+struct mirror {
+    bool horizontal = false, vertical = false;
+};
+
+/// The source of output pixel (x, y), in pixel coordinates (the centre of the first pixel is 0).
+struct affine_map {
+    double x_by_x, x_by_y, x_offset;
+    double y_by_x, y_by_y, y_offset;
+};
+
+/// Where elements are that a positional operation gets: at (row, column + k distance) of a channel, k = 0 to 3.
+struct element_place {
+    static constexpr std::int32_t distance = 16;
+    std::int32_t channel, row, column;
+};
+
+/// One value for all channels, or one for each.
+struct channel_values {
+    static constexpr int capacity = 4;
+    float value[capacity] = {};
+    int count = 0;
+    constexpr channel_values(float x) : value{x}, count(1) {}
+    constexpr channel_values(std::initializer_list<float> x) {
+        for (const float v : x) {
+            if (count < capacity) value[count] = v;
+            ++count;
+        }
+    }
+    constexpr float operator[](int channel) const { return value[count == 1 ? 0 : channel]; }
+};
+
+/// An image in memory of its own; strides count elements of T.
+template <class T>
+struct image {
+    const T* data;
+    index_t height, width;
+    index_t row_stride, column_stride, channel_stride;
+};
+
+/// An image whose pixels lie one after the other, each with its channels.
+template <class T>
+constexpr image<T> interleaved(const T* data, index_t height, index_t width, index_t channels) {
+    return {data, height, width, width * channels, channels, 1};
+}
+
+/// Images of different sizes, with the same number of channels.
+template <class T>
+struct image_batch {
+    std::span<const image<T>> images;
+    index_t channels;
+};
+template <class Images>
+image_batch(const Images&, index_t) -> image_batch<std::remove_cvref_t<decltype(*std::declval<const Images&>()
+                                                                                     .data()
+                                                                                     ->data)>>;
+
+/// Values of different types in one plain record, in order: drawn parameters, or the operations of a pipeline.
+template <class... T>
+struct record {};
+template <class First, class... Rest>
+struct record<First, Rest...> {
+    [[no_unique_address]] First first;
+    [[no_unique_address]] record<Rest...> rest;
+};
+template <class First, class... Rest>
+constexpr record<First, Rest...> make_record(const First& first, const Rest&... rest) {
+    if constexpr (sizeof...(Rest) == 0) {
+        return {first, {}};
+    } else {
+        return {first, make_record(rest...)};
+    }
+}
+constexpr record<> make_record() { return {}; }
+
+/// The value of index I.
+template <std::size_t I, class First, class... Rest>
+constexpr auto& get(record<First, Rest...>& r) {
+    if constexpr (I == 0) {
+        return r.first;
+    } else {
+        return get<I - 1>(r.rest);
+    }
+}
+template <std::size_t I, class First, class... Rest>
+constexpr const auto& get(const record<First, Rest...>& r) {
+    if constexpr (I == 0) {
+        return r.first;
+    } else {
+        return get<I - 1>(r.rest);
+    }
+}
+
+/// What every operation says: its parameters, 4-byte values without gaps, and how they are drawn for an image of some
+/// shape; and it refuses its options where they make no sense.
+template <class Op>
+concept image_op =
+    std::is_trivially_copyable_v<typename Op::parameters> && std::is_standard_layout_v<typename Op::parameters> &&
+    requires(const Op& op, random_stream& random, image_shape shape, std::int32_t channels) {
+        { op.draw(random, shape) } -> std::same_as<typename Op::parameters>;
+        op.check(channels);
+    };
+
+template <class Op>
+using parameters_of = typename Op::parameters;
+
+template <class Op>
+concept resampling_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, image_shape shape) {
+    { op.crop(p) } -> std::same_as<window>;
+    { op.output(shape) } -> std::same_as<image_shape>;
+};
+template <class Op>
+concept mirroring_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p) {
+    { op.flips(p) } -> std::same_as<mirror>;
+};
+template <class Op>
+concept warping_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, image_shape shape) {
+    { op.source(p, shape) } -> std::same_as<affine_map>;
+    { op.fill } -> std::convertible_to<channel_values>;
+};
+template <class Op>
+concept convolving_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p) {
+    { op.radius(p) } -> std::same_as<std::int32_t>;
+    { op.weight(p, std::int32_t()) } -> std::same_as<double>;
+    { op.reach() } -> std::same_as<std::int32_t>;
+};
+template <class Op>
+concept measuring_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, std::array<float, 3> x) {
+    { Op::measure(x) } -> std::same_as<float>;
+    op.prepare(p, image_shape(), float());
+};
+template <class Op>
+concept composite_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p) {
+    op.visit(p, [](const auto&, const auto&) {});
+    op.each([](const auto&) {});
+};
+
+namespace detail {
+
+template <class Op>
+constexpr auto prepare(const Op& op, const typename Op::parameters& p, image_shape shape, [[maybe_unused]] float mean) {
+    if constexpr (measuring_op<Op>) {
+        return op.prepare(p, shape, mean);
+    } else {
+        return op.prepare(p, shape);
+    }
+}
+template <class Op>
+using prepared_t = decltype(prepare(std::declval<const Op&>(), std::declval<const parameters_of<Op>&>(), image_shape(),
+                                    float()));
+
+// Evaluated in a constant expression: a member that forgot constexpr fails here, and not silently on a device.
+template <class Op, std::size_t C>
+constexpr bool evaluates_pixel() {
+    std::array<float, C> x{};
+    Op::pixel(prepare(Op{}, typename Op::parameters{}, image_shape{C, 1, 1}, 0.5f), x);
+    return x[0] == x[0] || true;
+}
+template <class Op>
+constexpr bool evaluates_elements() {
+    const auto x = Op::elements(prepare(Op{}, typename Op::parameters{}, image_shape{1, 1, 1}, 0.5f),
+                                std::array<float, 4>{}, element_place{0, 0, 0});
+    return x[0] == x[0] || true;
+}
+
+}  // namespace detail
+
+template <class Op>
+concept pointwise_op = image_op<Op> && requires(detail::prepared_t<Op> q, std::array<float, 3> x) {
+    Op::pixel(q, x);
+    typename std::bool_constant<detail::evaluates_pixel<Op, 1>()>;
+    typename std::bool_constant<detail::evaluates_pixel<Op, 3>()>;
+};
+template <class Op>
+concept positional_op = image_op<Op> && requires(detail::prepared_t<Op> q, std::array<float, 4> x) {
+    { Op::elements(q, x, element_place()) } -> std::same_as<std::array<float, 4>>;
+    typename std::bool_constant<detail::evaluates_elements<Op>()>;
+};
+
+/// How many operations one stands for at most: those of a composite are counted by its member `steps`.
+template <class Op>
+inline constexpr int steps_of = [] {
+    if constexpr (composite_op<Op>) {
+        return Op::steps;
+    } else {
+        return 1;
+    }
+}();
+
+/// The shape that an operation makes of a shape.
+template <class Op>
+constexpr image_shape output_shape(const Op& op, image_shape shape) {
+    if constexpr (resampling_op<Op>) {
+        return op.output(shape);
+    } else {
+        return shape;
+    }
+}
+
+/// Resizing along one axis as torchvision does it with antialias: a triangle, widened where the image shrinks.
+class linear_resampling {
+  public:
+    constexpr linear_resampling(std::int32_t in, std::int32_t out)
+        : in_(in), scale_(static_cast<double>(in) / out), support_(scale_ > 1 ? scale_ : 1) {}
+
+    /// No output has more source samples than this.
+    constexpr std::int32_t capacity() const { return static_cast<std::int32_t>(2 * support_) + 1; }
+
+    /// The source samples of output i are those in [first, last); there is at least one.
+    constexpr std::int32_t first(std::int32_t i) const {
+        const auto x = static_cast<std::int32_t>(centre(i) - support_ + 0.5);
+        return x > 0 ? x : 0;
+    }
+    constexpr std::int32_t last(std::int32_t i) const {
+        const auto x = static_cast<std::int32_t>(centre(i) + support_ + 0.5);
+        return x < in_ ? x : in_;
+    }
+    /// The weight of sample x in output i, before the weights of i are divided by their sum.
+    constexpr double weight(std::int32_t i, std::int32_t x) const {
+        const double d = (x + 0.5 - centre(i)) / support_, w = 1 - (d < 0 ? -d : d);
+        return w > 0 ? w : 0;
+    }
+
+  private:
+    constexpr double centre(std::int32_t i) const { return (i + 0.5) * scale_; }
+    std::int32_t in_;
+    double scale_, support_;
+};
+
+}  // namespace selfsame::inline SELFSAME_ISA
