@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "selfsame/core/config.hpp"
-#include "selfsame/core/math.hpp"
 
 /// \file
 /// Arithmetic that gives the same bits on every machine, compiler and instruction set, for what random parameters are
@@ -26,12 +25,9 @@ constexpr double fma(double a, double b, double c) {
     return __builtin_fma(a, b, c);
 }
 
-/// The nearest integer, ties to even, for |x| < 2^51. Where x is a product, the product has to be exact.
-constexpr double round(double x) {
-    return (x + math::detail::format<double>::round_magic) - math::detail::format<double>::round_magic;
-}
-
 namespace detail {
+
+inline constexpr double round_magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
 
 template <class T, class Coefficients>
 constexpr T horner(T x, const Coefficients& c) {
@@ -74,9 +70,13 @@ inline constexpr double log_two = 0.693147180559945309;
 
 }  // namespace detail
 
+/// The nearest integer, ties to even, for |x| < 2^51. Where x is a product, the product has to be exact.
+constexpr double round(double x) { return (x + detail::round_magic) - detail::round_magic; }
+
 /// Natural logarithm of a normal positive number.
 constexpr double log(double x) {
-    const auto shifted = __builtin_bit_cast(std::int64_t, x) - math::detail::format<double>::sqrt_half;
+    // x = 2^e m with m in [sqrt(1/2), sqrt(2))
+    const auto shifted = __builtin_bit_cast(std::int64_t, x) - std::int64_t{0x3fe6a09e667f3bcd};
     const std::int64_t e = shifted >> 52;
     const double m = __builtin_bit_cast(double, __builtin_bit_cast(std::int64_t, x) - e * (std::int64_t{1} << 52));
     const double s = (m - 1) / (m + 1);
@@ -86,9 +86,8 @@ constexpr double log(double x) {
 
 /// e^x for |x| < 700.
 constexpr double exp(double x) {
-    constexpr double magic = math::detail::format<double>::round_magic;
     constexpr double log_two_low = 2.31904681384629956e-17;  // of ln 2 beyond double precision
-    const double n = fma(x, 1.44269504088896340736, magic) - magic;
+    const double n = fma(x, 1.44269504088896340736, detail::round_magic) - detail::round_magic;
     const double r = fma(-n, log_two_low, fma(-n, detail::log_two, x));
     return detail::horner(r, detail::exp_series) * __builtin_bit_cast(double, (static_cast<std::int64_t>(n) + 1023) * (std::int64_t{1} << 52));
 }
@@ -112,7 +111,7 @@ constexpr std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
     // -2 log u for u = (k + 1/2) / 2^23
     const float u = (static_cast<float>(a >> 9) + 0.5f) * 0x1p-23f;
     const auto bits = __builtin_bit_cast(std::int32_t, u);
-    const std::int32_t e = (bits - math::detail::format<float>::sqrt_half) >> 23;
+    const std::int32_t e = (bits - 0x3f3504f3) >> 23;
     const float m = __builtin_bit_cast(float, bits - e * (1 << 23));
     const float s = (m - 1.0f) / (m + 1.0f);
     const float log_m = s * detail::horner(s * s, detail::two_atanh_float);
@@ -131,10 +130,10 @@ constexpr std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
     const float t = static_cast<float>(static_cast<std::int32_t>(b & 0x3fffffffu) - 0x20000000) * 0x1.921fb6p-30f;
     const float sine = t * detail::horner(t * t, detail::sine_float), cosine = detail::horner(t * t, detail::cosine_float);
     const bool swap = (b >> 30 & 1u) != 0;
-    const std::int32_t sign = static_cast<std::int32_t>(b >> 31) * (-2147483647 - 1);
     const float first = radius * (swap ? sine : cosine), second = radius * (swap ? cosine : sine);
-    return {__builtin_bit_cast(float, __builtin_bit_cast(std::int32_t, first) ^ sign),
-            __builtin_bit_cast(float, __builtin_bit_cast(std::int32_t, second) ^ sign)};
+    const std::uint32_t second_sign = b & 0x80000000u, first_sign = second_sign ^ (b << 1 & 0x80000000u);
+    return {__builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, first) ^ first_sign),
+            __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, second) ^ second_sign)};
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA::exact

@@ -66,6 +66,8 @@ auto as_context(const C& c) {
 /// How loops run on a Thrust system. The primary serves sequential policies; interop/tbb.hpp adds TBB's.
 template <class Policy>
 struct executor {
+    static_assert(!std::is_base_of_v<thrust::tbb::execution_policy<Policy>, Policy>,
+                  "selfsame: for thrust::tbb::par include selfsame/interop/tbb.hpp");
     static int workers(int) { return 1; }
     template <class Body>
     static void run(index_t count, int, Body&& body) {

@@ -104,14 +104,14 @@ struct format;
 template <>
 struct format<float> {
     static constexpr int mantissa = 23, bias = 127;
-    static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    static constexpr float round_magic = 12582912.0f + bias;  // 1.5 * 2^23 + bias: adding it rounds to an integer
     static constexpr std::int32_t sqrt_half = 0x3f3504f3;
     static constexpr int log_terms = 5, log1p_terms = 9;
 };
 template <>
 struct format<double> {
     static constexpr int mantissa = 52, bias = 1023;
-    static constexpr double round_magic = 6755399441055744.0;
+    static constexpr double round_magic = 6755399441055744.0 + bias;
     static constexpr std::int64_t sqrt_half = 0x3fe6a09e667f3bcd;
     static constexpr int log_terms = 12, log1p_terms = 18;
 };
@@ -129,7 +129,8 @@ constexpr V two_atanh(V s) {
 
 }  // namespace detail
 
-/// 2^x. Results below the smallest normal number may flush to 0; NaN stays NaN.
+/// 2^x. Results below the smallest normal number may flush to 0, those within half a binade of overflow may be
+/// infinite; NaN stays NaN.
 template <class V>
 constexpr V exp2(V x) {
     using traits = value_traits<V>;
@@ -143,8 +144,8 @@ constexpr V exp2(V x) {
         const V c = min(V(high), max(V(low), x));
         const V shifted = c + V(F::round_magic);
         const V p = detail::exp2_polynomial(c - (shifted - V(F::round_magic)));
-        // The low bits of `shifted` hold the integer; as an exponent of 2^high it is the pattern of infinity.
-        const I scale = (traits::bits(shifted) + I(F::bias)) << F::mantissa;
+        // The low bits of `shifted` hold the biased exponent, for 2^high that of infinity.
+        const I scale = traits::bits(shifted) << F::mantissa;
         return select(x < V(low), V(S(0)), p * traits::from_bits(scale));
     }
 }
@@ -166,7 +167,7 @@ constexpr V log(V x) {
     // x = 2^e m with m in [sqrt(1/2), sqrt(2))
     const auto small = x < V(limits::min());
     const V lift(sizeof(S) == 4 ? S(16777216) : S(18014398509481984));  // 2^24, 2^54
-    const V y = select(small, x * lift, x);
+    const V y = abs(select(small, x * lift, x));  // what is below 0 must not overflow either
     const I shifted = traits::bits(y) - I(F::sqrt_half);
     const I e = shifted >> F::mantissa;
     const V m = traits::from_bits(traits::bits(y) - (e << F::mantissa));

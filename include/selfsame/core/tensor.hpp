@@ -131,8 +131,9 @@ constexpr tensor<T, 1> vector(T* data, index_t size) {
 /// Stands for an input that is absent, or a gradient that nobody wants.
 struct none {};
 
-/// How a foreign type becomes a `tensor`: specialize with `static tensor<...> view(T&)`, where T may be const.
-/// Adapters of known frameworks are in selfsame/interop/.
+/// How a foreign type becomes a `tensor`: specialize with `static tensor<...> view(T&)`, where T may be const; or, for a
+/// type whose rank is known only at run time, with `template <std::size_t Rank> static tensor<...> view(T&)`, which
+/// refuses another rank. Adapters of known frameworks are in selfsame/interop/.
 template <class T>
 struct tensor_traits {};
 
@@ -175,35 +176,39 @@ struct tensor_traits<T> {
 };
 
 /// Types that `as_tensor` takes.
-template <class T>
-concept tensor_like = requires(T& x) { tensor_traits<std::remove_cv_t<T>>::view(x); };
+template <class T, std::size_t Rank>
+concept tensor_like = requires(T& x) {
+    requires decltype(tensor_traits<std::remove_cv_t<T>>::view(x))::rank() == Rank;
+} || requires(T& x) { tensor_traits<std::remove_cv_t<T>>::template view<Rank>(x); };
 
-/// The library's view of any tensor type that has an adapter.
-template <class T>
+/// The library's view, of the given rank, of any tensor type that has an adapter.
+template <std::size_t Rank, class T>
 constexpr auto as_tensor(T&& x) {
-    static_assert(tensor_like<std::remove_reference_t<T>>,
-                  "selfsame: this type is not known as a tensor; include its adapter from selfsame/interop/ or "
-                  "specialize selfsame::tensor_traits for it");
-    if constexpr (tensor_like<std::remove_reference_t<T>>) {
-        return tensor_traits<std::remove_cvref_t<T>>::view(x);
+    using type = std::remove_reference_t<T>;
+    static_assert(tensor_like<type, Rank>,
+                  "selfsame: this type is not known as a tensor of this rank; include its adapter from "
+                  "selfsame/interop/ or specialize selfsame::tensor_traits for it");
+    using traits = tensor_traits<std::remove_cv_t<type>>;
+    if constexpr (requires { traits::template view<Rank>(x); }) {
+        return traits::template view<Rank>(x);
+    } else if constexpr (tensor_like<type, Rank>) {
+        return traits::view(x);
     }
+}
+
+/// The same for a type that knows its rank.
+template <class T>
+    requires requires(std::remove_reference_t<T>& x) { tensor_traits<std::remove_cvref_t<T>>::view(x); }
+constexpr auto as_tensor(T&& x) {
+    return tensor_traits<std::remove_cvref_t<T>>::view(x);
 }
 
 template <class T>
 inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none>;
 
-/// The element type of a tensor-like type, without const; void for `none`.
-template <class T>
-struct element_of {
-    using type = typename decltype(as_tensor(std::declval<T&>()))::value_type;
-};
-template <class T>
-    requires is_none<T>
-struct element_of<T> {
-    using type = void;
-};
-template <class T>
-using element_t = typename element_of<std::remove_reference_t<T>>::type;
+/// The element type of a tensor-like type, without const.
+template <class T, std::size_t Rank>
+using element_t = typename decltype(as_tensor<Rank>(std::declval<std::remove_reference_t<T>&>()))::value_type;
 
 /// "2 x 3", for messages.
 template <class T, class E, class L, class A>

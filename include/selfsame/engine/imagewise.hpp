@@ -246,7 +246,10 @@ class linear_resampling {
         : in_(in), scale_(static_cast<double>(in) / out), support_(scale_ > 1 ? scale_ : 1) {}
 
     /// No output has more source samples than this.
-    constexpr std::int32_t capacity() const { return static_cast<std::int32_t>(2 * support_) + 1; }
+    constexpr std::int32_t capacity() const {
+        const auto n = static_cast<std::int32_t>(2 * support_);
+        return n < 2 * support_ ? n + 1 : n;
+    }
 
     /// The source samples of output i are those in [first, last); there is at least one.
     constexpr std::int32_t first(std::int32_t i) const {

@@ -104,8 +104,8 @@ void forward(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss
     const auto c = as_context(ctx);
     host::pairwise_pass pass(c, objective, inputs, host::no_gradients);
     pass.reduce();
-    pass.write_loss(as_tensor(loss));
-    if constexpr (!is_none<Saved>) pass.save(as_tensor(saved));
+    pass.write_loss(as_tensor<1>(loss));
+    if constexpr (!is_none<Saved>) pass.save(as_tensor<1>(saved));
 }
 
 /// As above, for one value: returned.
@@ -123,8 +123,8 @@ void backward(const C& ctx, const O& objective, const Inputs& inputs, const Save
               const Gradients& gradients) {
     const auto c = as_context(ctx);
     host::pairwise_pass pass(c, objective, inputs, gradients);
-    pass.restore(as_tensor(saved));
-    pass.differentiate(as_tensor(upstream), gradients);
+    pass.restore(as_tensor<1>(saved));
+    pass.differentiate(as_tensor<1>(upstream), gradients);
 }
 
 /// Loss and gradients at once (upstream 1): packs the inputs once, and may keep similarities in the context's scratch
@@ -135,10 +135,10 @@ void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss
     host::pairwise_pass pass(c, objective, inputs, gradients);
     pass.keep_logits();
     pass.reduce();
-    pass.write_loss(as_tensor(loss));
+    pass.write_loss(as_tensor<1>(loss));
     pass.keep_rows();
     const double one = 1;
-    pass.differentiate(as_tensor(one), gradients);
+    pass.differentiate(as_tensor<1>(one), gradients);
 }
 
 /// As above, for one value: returned.

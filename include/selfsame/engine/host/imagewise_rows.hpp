@@ -39,10 +39,27 @@ SELFSAME_INLINE V divide_by_255(V s) {
 
 SELFSAME_INLINE batch<float> load_values(const float* p) { return load<batch<float>>(p); }
 SELFSAME_INLINE batch<float> load_values(const std::uint8_t* p) {
-    typedef std::uint8_t bytes __attribute__((vector_size(lanes<float>)));
+    constexpr int L = lanes<float>;
+    using integers = batch<std::int32_t>::native;
+    // g++ 12 makes some forty instructions of a conversion to four times the width, so it is told which one it has.
+#if defined(__clang__)
+    typedef std::uint8_t bytes __attribute__((vector_size(L)));
     bytes b;
-    std::memcpy(&b, p, sizeof(b));
-    const auto i = __builtin_convertvector(b, batch<std::int32_t>::native);
+    std::memcpy(&b, p, L);
+    const auto i = __builtin_convertvector(b, integers);
+#elif defined(SELFSAME_AVX512) || defined(__AVX2__)
+    typedef char bytes __attribute__((vector_size(16)));
+    bytes b{};
+    std::memcpy(&b, p, L);
+#if defined(SELFSAME_AVX512)
+    const auto i = reinterpret_cast<integers>(__builtin_ia32_pmovzxbd512_mask(b, integers{}, static_cast<unsigned short>(-1)));
+#else
+    const auto i = reinterpret_cast<integers>(__builtin_ia32_pmovzxbd256(b));
+#endif
+#else
+    integers i;
+    for (int k = 0; k < L; ++k) i[k] = p[k];
+#endif
     return batch<float>(__builtin_convertvector(i, batch<float>::native));
 }
 
@@ -53,8 +70,8 @@ struct axis_table {
     float* weights;
     std::int32_t taps;
 
-    static index_t outputs(index_t out) { return (out + 3) / 4 * 4; }
-    static index_t weight_count(index_t in, index_t out) { return 2 * in + 3 * outputs(out); }
+    /// What `weights` may take, growing with both.
+    static constexpr index_t weight_count(index_t in, index_t out) { return 2 * in + 3 * out; }
 
     void fill(std::int32_t in, std::int32_t out, bool reversed) {
         const linear_resampling axis(in, out);
@@ -69,10 +86,6 @@ struct axis_table {
             const double factor = 1 / total;
             for (std::int32_t t = 0; t < taps; ++t) w[t] = static_cast<float>(axis.weight(j, begin + t) * factor);
             first[i] = begin;
-        }
-        for (index_t i = out; i < outputs(out); ++i) {
-            first[i] = 0;
-            for (std::int32_t t = 0; t < taps; ++t) weights[i * taps + t] = 0;
         }
     }
 };
@@ -153,7 +166,9 @@ void resize_interleaved_n(const float* in, const axis_table& axis, index_t width
         return s.v;
     };
     for (index_t i = 0; i < width; i += 4) {
-        const auto a = pixel(i), b = pixel(i + 1), c = pixel(i + 2), d = pixel(i + 3);
+        const index_t last = width - 1;
+        const auto a = pixel(i), b = pixel((std::min)(i + 1, last)), c = pixel((std::min)(i + 2, last)),
+                   d = pixel((std::min)(i + 3, last));
         const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
         const auto ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
         store(out[0] + i, Q(__builtin_shufflevector(ab, cd, 0, 1, 4, 5)));
@@ -250,7 +265,7 @@ void warp_row(const row_planes<const float>& from, index_t pitch, image_shape sh
             for (int k = 0; k < 4; ++k) {
                 if (weights[k] != 0) s = math::fma(weights[k], from[c][offsets[k]], s);
             }
-            out[c][x] = math::fma(inside, s - fill[c], fill[c]);
+            out[c][x] = inside < 1 ? math::fma(inside, s - fill[c], fill[c]) : s;
         }
     }
 }

@@ -52,7 +52,7 @@ struct image_limits {
         f.template operator()<float>(reach + 1);
         for (const bool vertical : {false, true}) {
             const index_t in = vertical ? source_height : source_width, out = vertical ? height : width;
-            f.template operator()<std::int32_t>(axis_table::outputs(out));
+            f.template operator()<std::int32_t>(out);
             f.template operator()<float>(axis_table::weight_count(in, out));
         }
         f.template operator()<const void*>(taps());
@@ -171,7 +171,8 @@ class image_runner {
             if (head->kind == step_kind::resample) {
                 w_.x.fill(head->crop.width, shape_.width, flips.horizontal);
                 w_.y.fill(head->crop.height, shape_.height, flips.vertical);
-                fetched_ = 0;
+                // A flipped image is read from its end, where the processor has to see by itself what comes.
+                fetched_ = flips.vertical ? head->crop.height : 0;
             } else if (head->kind == step_kind::warp) {
                 head->fill(*head, fill);
             } else {

@@ -11,8 +11,8 @@ namespace selfsame::inline SELFSAME_ISA::host {
 
 /// float, or double if an input is.
 template <class Inputs>
-using compute_type = std::conditional_t<std::is_same_v<element_t<decltype(Inputs::anchors)>, double> ||
-                                            std::is_same_v<element_t<decltype(Inputs::positives)>, double>,
+using compute_type = std::conditional_t<std::is_same_v<element_t<decltype(Inputs::anchors), 2>, double> ||
+                                            std::is_same_v<element_t<decltype(Inputs::positives), 2>, double>,
                                         double, float>;
 
 /// Rows of the matrix, rows and columns together where both have a loss.
@@ -54,7 +54,7 @@ class pairwise_pass {
     static constexpr bool wants_positives = !is_none<decltype(wanted::positives)>;
     static constexpr bool wants_queue = !is_none<decltype(wanted::queue)>;
     static constexpr bool wants_temperature = [] {
-        if constexpr (requires { &wanted::temperature; }) {
+        if constexpr (requires(const wanted& w) { w.temperature; }) {
             return !is_none<decltype(wanted::temperature)>;
         } else {
             return false;
@@ -68,8 +68,8 @@ class pairwise_pass {
 
   public:
     pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
-        : ctx_(ctx), objective_(objective), n_(as_tensor(inputs.anchors).extent(0)),
-          d_(as_tensor(inputs.anchors).extent(1)), m_(queue_length(inputs)),
+        : ctx_(ctx), objective_(objective), n_(as_tensor<2>(inputs.anchors).extent(0)),
+          d_(as_tensor<2>(inputs.anchors).extent(1)), m_(queue_length(inputs)),
           rows_(one_set ? 2 * n_ : n_, d_, {one_set, one_set, one_set ? wants_any : wants_anchors || wants_temperature}),
           columns_(one_set ? 0 : m_, d_, {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
           partners_(own_queue ? n_ : 0, d_, {}), schedule_(rows_.blocks(), other().blocks(), one_set),
@@ -154,7 +154,7 @@ class pairwise_pass {
                 }
             }
             if constexpr (wants_temperature) {
-                const auto out = as_tensor(g.temperature);
+                const auto out = as_tensor<1>(g.temperature);
                 using E = typename decltype(out)::value_type;
                 const double value = objective_.temperature_gradient(slope / double(tiles_.scale));
                 out(0) = element_cast<E>(adds ? double(element_cast<double>(out(0))) + value : value);
@@ -167,9 +167,9 @@ class pairwise_pass {
 
     static index_t queue_length(const Inputs& inputs) {
         if constexpr (own_queue) {
-            return as_tensor(inputs.queue).extent(0);
+            return as_tensor<2>(inputs.queue).extent(0);
         } else {
-            return as_tensor(inputs.anchors).extent(0);
+            return as_tensor<2>(inputs.anchors).extent(0);
         }
     }
 
@@ -199,7 +199,6 @@ class pairwise_pass {
 
     template <class X>
     void check_matrix(std::string_view name, const X& x, index_t rows, std::string_view expected_rows) const {
-        static_assert(X::rank() == 2, "selfsame: embeddings are matrices: one row a sample");
         static_assert(real_element<std::remove_const_t<typename X::element_type>>,
                       "selfsame: embeddings are float, double, half or bfloat16");
         static_assert(X::accessor_type::space == memory_space::host,
@@ -213,22 +212,22 @@ class pairwise_pass {
 
     void check(const Inputs& inputs, const wanted& g) const {
         if constexpr (requires { objective_.check(); }) objective_.check();
-        const auto a = as_tensor(inputs.anchors);
+        const auto a = as_tensor<2>(inputs.anchors);
         check_matrix("anchors", a, n_, "as given");
-        check_matrix("positives", as_tensor(inputs.positives), n_, "the shape of anchors");
+        check_matrix("positives", as_tensor<2>(inputs.positives), n_, "the shape of anchors");
         if (d_ == 0 && n_ > 0) fail("anchors", std::string_view(shape_text(a)), "at least one column");
-        if constexpr (own_queue) check_matrix("queue", as_tensor(inputs.queue), m_, "the width of anchors");
+        if constexpr (own_queue) check_matrix("queue", as_tensor<2>(inputs.queue), m_, "the width of anchors");
         check_gradient("gradient of anchors", g.anchors, n_);
         check_gradient("gradient of positives", g.positives, n_);
         check_gradient("gradient of queue", g.queue, m_);
         if constexpr (wants_anchors && wants_positives) {
-            if (n_ > 0 && static_cast<const void*>(as_tensor(g.anchors).data_handle()) ==
-                              static_cast<const void*>(as_tensor(g.positives).data_handle())) {
+            if (n_ > 0 && static_cast<const void*>(as_tensor<2>(g.anchors).data_handle()) ==
+                              static_cast<const void*>(as_tensor<2>(g.positives).data_handle())) {
                 fail("gradient of positives", "the memory of the gradient of anchors", "memory of its own");
             }
         }
         if constexpr (wants_temperature) {
-            const auto t = as_tensor(g.temperature);
+            const auto t = as_tensor<1>(g.temperature);
             if (t.size() != 1) fail("gradient of temperature", std::string_view(shape_text(t)), "one value");
         }
     }
@@ -236,7 +235,7 @@ class pairwise_pass {
     template <class G>
     void check_gradient(std::string_view name, const G& gradient, index_t rows) const {
         if constexpr (!is_none<G>) {
-            const auto g = as_tensor(gradient);
+            const auto g = as_tensor<2>(gradient);
             check_matrix(name, g, rows, "the shape of its input");
             check_writable(name, g);
         }
@@ -263,18 +262,18 @@ class pairwise_pass {
 
     void pack(const Inputs& inputs) {
         rows_.allocate(memory_);
-        rows_.fill(ctx_, as_tensor(inputs.anchors), 0);
+        rows_.fill(ctx_, as_tensor<2>(inputs.anchors), 0);
         if constexpr (one_set) {
-            rows_.fill(ctx_, as_tensor(inputs.positives), n_);
+            rows_.fill(ctx_, as_tensor<2>(inputs.positives), n_);
         } else {
             columns_.allocate(memory_);
             if constexpr (own_queue) {
-                columns_.fill(ctx_, as_tensor(inputs.queue), 0);
+                columns_.fill(ctx_, as_tensor<2>(inputs.queue), 0);
                 partners_.allocate(memory_);
-                partners_.fill(ctx_, as_tensor(inputs.positives), 0);
+                partners_.fill(ctx_, as_tensor<2>(inputs.positives), 0);
                 partners_.finish_filling(ctx_);
             } else {
-                columns_.fill(ctx_, as_tensor(inputs.positives), 0);
+                columns_.fill(ctx_, as_tensor<2>(inputs.positives), 0);
             }
             columns_.finish_filling(ctx_);
         }
@@ -394,7 +393,7 @@ class pairwise_pass {
                         }
                         part += double(s.slope(first + i, g));
                         s.differentiate(first + i, g);
-                        if constexpr (writes) write_row(as_tensor(output), i, g);
+                        if constexpr (writes) write_row(as_tensor<2>(output), i, g);
                     }
                     slopes[k] = part;
                 });
