@@ -24,6 +24,9 @@ struct gaussian_blur {
     constexpr parameters draw(random_stream& random, image_shape) const {
         return {random.uniform(sigma.low, sigma.high)};
     }
+    void check_drawn(const parameters& p, image_shape) const {
+        if (!(p.sigma > 0)) fail("parameters: gaussian_blur.sigma", p.sigma, "> 0");
+    }
     constexpr std::int32_t reach() const { return kernel / 2; }
     constexpr double weight(const parameters& p, std::int32_t k) const {
         const double z = k / static_cast<double>(p.sigma), e = -0.5 * z * z;

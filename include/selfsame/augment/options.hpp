@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "selfsame/core/error.hpp"
+#include "selfsame/core/math.hpp"
 #include "selfsame/engine/imagewise.hpp"
 
 /// \file

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <array>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "selfsame/augment/options.hpp"
+#include "selfsame/core/execution.hpp"
 #include "selfsame/engine/host/imagewise.hpp"
 
 /// \file

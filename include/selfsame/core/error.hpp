@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -25,15 +26,13 @@ template <class Number>
     requires std::integral<Number> || std::floating_point<Number>
 [[noreturn, gnu::noinline, gnu::cold]] void fail(std::string_view argument, Number given,
                                                  std::string_view expected) {
-    std::string text = std::to_string(given);
     if constexpr (std::floating_point<Number>) {
-        while (text.find('.') != text.npos && (text.back() == '0' || text.back() == '.')) {
-            const bool point = text.back() == '.';
-            text.pop_back();
-            if (point) break;
-        }
+        char text[32];
+        std::snprintf(text, sizeof(text), "%g", static_cast<double>(given));
+        fail(argument, std::string_view(text), expected);
+    } else {
+        fail(argument, std::string_view(std::to_string(given)), expected);
     }
-    fail(argument, std::string_view(text), expected);
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA

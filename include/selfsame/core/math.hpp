@@ -21,6 +21,10 @@ struct value_traits {
     static constexpr integer bits(V x) { return __builtin_bit_cast(integer, x); }
     static constexpr V from_bits(integer x) { return __builtin_bit_cast(V, x); }
     static constexpr V convert(integer x) { return static_cast<V>(x); }
+    static constexpr integer shift_left(integer x, int n) {
+        using bits = std::make_unsigned_t<integer>;  // nvcc's front end takes a signed overflow for no constant
+        return static_cast<integer>(static_cast<bits>(x) << n);
+    }
 };
 
 template <class V>
@@ -145,7 +149,7 @@ constexpr V exp2(V x) {
         const V shifted = c + V(F::round_magic);
         const V p = detail::exp2_polynomial(c - (shifted - V(F::round_magic)));
         // The low bits of `shifted` hold the biased exponent, for 2^high that of infinity.
-        const I scale = traits::bits(shifted) << F::mantissa;
+        const I scale = traits::shift_left(traits::bits(shifted), F::mantissa);
         return select(x < V(low), V(S(0)), p * traits::from_bits(scale));
     }
 }
@@ -170,7 +174,7 @@ constexpr V log(V x) {
     const V y = abs(select(small, x * lift, x));  // what is below 0 must not overflow either
     const I shifted = traits::bits(y) - I(F::sqrt_half);
     const I e = shifted >> F::mantissa;
-    const V m = traits::from_bits(traits::bits(y) - (e << F::mantissa));
+    const V m = traits::from_bits(traits::bits(y) - traits::shift_left(e, F::mantissa));
     const V exponent = traits::convert(e) - select(small, V(sizeof(S) == 4 ? S(24) : S(54)), V(S(0)));
     const V s = (m - V(S(1))) / (m + V(S(1)));
     V r = fma(exponent, V(S(0.693147180559945309417)), detail::two_atanh<F::log_terms>(s));

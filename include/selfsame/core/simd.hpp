@@ -63,8 +63,10 @@ struct batch {
 // x minus x rounded: the intrinsic headers cost half a second of compile time, and the compilers' builtins differ.
 #if defined(__clang__)
 #define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask
+#define SELFSAME_MASK unsigned
 #else
 #define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask_round
+#define SELFSAME_MASK signed
 #endif
 
 namespace math {
@@ -83,6 +85,7 @@ struct value_traits<batch<T, N>> {
     SELFSAME_INLINE static integer bits(V x) { return integer(reinterpret_cast<typename integer::native>(x.v)); }
     SELFSAME_INLINE static V from_bits(integer x) { return V(reinterpret_cast<typename V::native>(x.v)); }
     SELFSAME_INLINE static V convert(integer x) { return V(__builtin_convertvector(x.v, typename V::native)); }
+    SELFSAME_INLINE static integer shift_left(integer x, int n) { return x << n; }
     // One expression, so that compilers which contract only within an expression do.
     SELFSAME_INLINE static V fma(V a, V b, V c) { return V(a.v * b.v + c.v); }
 
@@ -92,7 +95,7 @@ struct value_traits<batch<T, N>> {
         requires(N * sizeof(T) == 64)
     {
         constexpr int nearest = 8, mode = 4;  // no exceptions raised; the current rounding mode
-        constexpr auto all = static_cast<std::conditional_t<N == 16, unsigned short, unsigned char>>(-1);
+        constexpr auto all = static_cast<std::conditional_t<N == 16, SELFSAME_MASK short, SELFSAME_MASK char>>(-1);
         if constexpr (sizeof(T) == 4) {
             const V r(SELFSAME_REDUCE(ps)(x.v, nearest, x.v, all, mode));
             return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all, mode));
@@ -107,6 +110,7 @@ struct value_traits<batch<T, N>> {
 }  // namespace math
 
 #undef SELFSAME_REDUCE
+#undef SELFSAME_MASK
 
 /// N consecutive values at any address.
 template <class V>

@@ -95,7 +95,7 @@ template <class Op>
 void check_drawn(const Op& op, const typename Op::parameters& p, image_shape shape) {
     if constexpr (composite_op<Op>) {
         op.visit(p, [&](const auto& inner, const auto& q) { check_drawn(inner, q, shape); });
-    } else if constexpr (requires { op.check_drawn(p, shape); }) {
+    } else if constexpr (requires { op.check_drawn(p, shape); }) {  // an operation's own conditions
         op.check_drawn(p, shape);
     } else if constexpr (resampling_op<Op>) {
         const window w = op.crop(p);
@@ -138,7 +138,7 @@ void imagewise(const context<Policy>& ctx, const record<Ops...>& operations, con
                   "selfsame: out: a float tensor N x channels x height x width is expected");
     static_assert(Out::accessor_type::space == memory_space::host, "selfsame: out: host memory is expected");
     const index_t count = images.count();
-    if (out.extent(0) != count) fail("out", shape_text(out), std::to_string(count) + " images");
+    if (index_t{out.extent(0)} != count) fail("out", shape_text(out), std::to_string(count) + " images");
     if (count == 0) return check_operations(operations, static_cast<std::int32_t>(out.extent(1)));
     check_operations(operations, images.channels());
     check_writable("out", out);
