@@ -148,7 +148,7 @@ void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images, const 
     const auto in = host::image_source(images);
     ids.check(in.count());
     detail::check_key(k);
-    host::imagewise(as_context(ctx), p.operations, in, as_tensor(out),
+    host::imagewise(as_context(ctx), p.operations, in, as_tensor<4>(out),
                     [&](index_t n) { return draw(p, in.shape(n), ids[n], k); });
 }
 
@@ -161,14 +161,14 @@ void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images,
         fail("parameters", std::to_string(given.size()) + " records", "one for each of " + std::to_string(in.count()) + " images");
     }
     for (index_t n = 0; n < in.count(); ++n) host::check_parameters(p.operations, given[static_cast<std::size_t>(n)], in.shape(n));
-    host::imagewise(as_context(ctx), p.operations, in, as_tensor(out),
+    host::imagewise(as_context(ctx), p.operations, in, as_tensor<4>(out),
                     [&](index_t n) { return given[static_cast<std::size_t>(n)]; });
 }
 
 /// An N x C x H x W tensor seen as N x H x W x C: for input in that order.
 template <class T>
 constexpr auto channels_last(T&& x) {
-    const auto t = as_tensor(std::forward<T>(x));
+    const auto t = as_tensor<4>(x);
     using element = typename decltype(t)::element_type;
     return view<element, 4>(t.data_handle(), {t.extent(0), t.extent(2), t.extent(3), t.extent(1)},
                             {t.stride(0), t.stride(2), t.stride(3), t.stride(1)});
@@ -177,7 +177,7 @@ constexpr auto channels_last(T&& x) {
 /// An N x H x W x C tensor seen as N x C x H x W: for output in that order.
 template <class T>
 constexpr auto channels_first(T&& x) {
-    const auto t = as_tensor(std::forward<T>(x));
+    const auto t = as_tensor<4>(x);
     using element = typename decltype(t)::element_type;
     return view<element, 4>(t.data_handle(), {t.extent(0), t.extent(3), t.extent(1), t.extent(2)},
                             {t.stride(0), t.stride(3), t.stride(1), t.stride(2)});

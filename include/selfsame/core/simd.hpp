@@ -63,10 +63,10 @@ struct batch {
 // x minus x rounded: the intrinsic headers cost half a second of compile time, and the compilers' builtins differ.
 #if defined(__clang__)
 #define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask
-#define SELFSAME_MASK unsigned
+#define SELFSAME_SCALEF_MASK unsigned_mask
 #else
 #define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask_round
-#define SELFSAME_MASK signed
+#define SELFSAME_SCALEF_MASK std::make_signed_t<unsigned_mask>
 #endif
 
 namespace math {
@@ -95,13 +95,15 @@ struct value_traits<batch<T, N>> {
         requires(N * sizeof(T) == 64)
     {
         constexpr int nearest = 8, mode = 4;  // no exceptions raised; the current rounding mode
-        constexpr auto all = static_cast<std::conditional_t<N == 16, SELFSAME_MASK short, SELFSAME_MASK char>>(-1);
+        using unsigned_mask = std::conditional_t<N == 16, unsigned short, unsigned char>;
+        constexpr auto all = static_cast<unsigned_mask>(-1);
+        constexpr auto all_scalef = static_cast<SELFSAME_SCALEF_MASK>(all);
         if constexpr (sizeof(T) == 4) {
             const V r(SELFSAME_REDUCE(ps)(x.v, nearest, x.v, all, mode));
-            return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all, mode));
+            return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all_scalef, mode));
         } else {
             const V r(SELFSAME_REDUCE(pd)(x.v, nearest, x.v, all, mode));
-            return V(__builtin_ia32_scalefpd512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all, mode));
+            return V(__builtin_ia32_scalefpd512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all_scalef, mode));
         }
     }
 #endif
@@ -110,7 +112,7 @@ struct value_traits<batch<T, N>> {
 }  // namespace math
 
 #undef SELFSAME_REDUCE
-#undef SELFSAME_MASK
+#undef SELFSAME_SCALEF_MASK
 
 /// N consecutive values at any address.
 template <class V>

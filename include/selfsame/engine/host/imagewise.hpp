@@ -66,7 +66,7 @@ image_list<T> image_source(const image_batch<T>& batch) {
 }
 template <class Images>
 auto image_source(const Images& images) {
-    const auto t = as_tensor(images);
+    const auto t = as_tensor<4>(images);
     using tensor_type = std::remove_cvref_t<decltype(t)>;
     using T = typename tensor_type::value_type;
     static_assert(tensor_type::rank() == 4, "selfsame: images: a tensor N x height x width x channels is expected");

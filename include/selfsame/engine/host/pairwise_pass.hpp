@@ -26,6 +26,16 @@ struct no_gradients_t {
 };
 inline constexpr no_gradients_t no_gradients{};
 
+/// The view of a gradient, or none.
+template <class G>
+auto target(G&& gradient) {
+    if constexpr (is_none<G>) {
+        return none{};
+    } else {
+        return as_tensor<2>(gradient);
+    }
+}
+
 /// The gradients behind a wrapper that says how they are written.
 template <class G>
 const auto& unwrap(const G& g) {
@@ -142,15 +152,15 @@ class pairwise_pass {
             double slope = 0;  // sum of <gradient, value> over the rows of the matrix
             if constexpr (one_set) {
                 const auto partner = [&](index_t i) { return rows_.row(i < n_ ? i + n_ : i - n_); };
-                slope = 0.5 * (unpack(rows_, 0, n_, partner, g.anchors) + unpack(rows_, n_, n_, partner, g.positives));
+                slope = 0.5 * (unpack(rows_, 0, n_, partner, target(g.anchors)) + unpack(rows_, n_, n_, partner, target(g.positives)));
             } else {
-                slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, g.anchors);
+                slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, target(g.anchors));
                 const auto anchor = [&](index_t i) { return rows_.row(i); };
                 if constexpr (own_queue) {
-                    unpack(partners_, 0, n_, anchor, g.positives);
-                    unpack(columns_, 0, m_, no_partner{}, g.queue);
+                    unpack(partners_, 0, n_, anchor, target(g.positives));
+                    unpack(columns_, 0, m_, no_partner{}, target(g.queue));
                 } else {
-                    unpack(columns_, 0, n_, anchor, g.positives);
+                    unpack(columns_, 0, n_, anchor, target(g.positives));
                 }
             }
             if constexpr (wants_temperature) {
@@ -217,9 +227,9 @@ class pairwise_pass {
         check_matrix("positives", as_tensor<2>(inputs.positives), n_, "the shape of anchors");
         if (d_ == 0 && n_ > 0) fail("anchors", std::string_view(shape_text(a)), "at least one column");
         if constexpr (own_queue) check_matrix("queue", as_tensor<2>(inputs.queue), m_, "the width of anchors");
-        check_gradient("gradient of anchors", g.anchors, n_);
-        check_gradient("gradient of positives", g.positives, n_);
-        check_gradient("gradient of queue", g.queue, m_);
+        check_gradient("gradient of anchors", target(g.anchors), n_);
+        check_gradient("gradient of positives", target(g.positives), n_);
+        check_gradient("gradient of queue", target(g.queue), m_);
         if constexpr (wants_anchors && wants_positives) {
             if (n_ > 0 && static_cast<const void*>(as_tensor<2>(g.anchors).data_handle()) ==
                               static_cast<const void*>(as_tensor<2>(g.positives).data_handle())) {
@@ -233,9 +243,8 @@ class pairwise_pass {
     }
 
     template <class G>
-    void check_gradient(std::string_view name, const G& gradient, index_t rows) const {
+    void check_gradient(std::string_view name, const G& g, index_t rows) const {
         if constexpr (!is_none<G>) {
-            const auto g = as_tensor<2>(gradient);
             check_matrix(name, g, rows, "the shape of its input");
             check_writable(name, g);
         }
@@ -393,7 +402,7 @@ class pairwise_pass {
                         }
                         part += double(s.slope(first + i, g));
                         s.differentiate(first + i, g);
-                        if constexpr (writes) write_row(as_tensor<2>(output), i, g);
+                        if constexpr (writes) write_row(output, i, g);
                     }
                     slopes[k] = part;
                 });
