@@ -49,7 +49,7 @@ struct random_resized_crop {
     void check(std::int32_t) const {
         if (height < 1) fail("random_resized_crop.height", height, ">= 1");
         if (width < 1) fail("random_resized_crop.width", width, ">= 1");
-        detail::check_range("random_resized_crop.scale", scale, std::numeric_limits<float>::min(), 1,
+        detail::check_range("random_resized_crop.scale", scale, (std::numeric_limits<float>::min)(), 1,
                             "0 < low <= high <= 1");
         detail::check_positive("random_resized_crop.ratio", ratio);
     }

@@ -33,7 +33,7 @@ inline void check_range(std::string_view name, range r, float least, float most,
 }
 /// Refuses a range that is not 0 < low <= high.
 inline void check_positive(std::string_view name, range r) {
-    check_range(name, r, std::numeric_limits<float>::min(), std::numeric_limits<float>::max(), "0 < low <= high");
+    check_range(name, r, (std::numeric_limits<float>::min)(), (std::numeric_limits<float>::max)(), "0 < low <= high");
 }
 inline void check_probability(std::string_view name, float p) {
     if (!(p >= 0 && p <= 1)) fail(name, p, "a probability from 0 to 1");

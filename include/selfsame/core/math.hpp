@@ -38,13 +38,13 @@ constexpr V select(M mask, V yes, V no) {
 
 /// The larger; b where either is NaN, so put the data in b.
 template <class V>
-constexpr V max(V a, V b) {
+constexpr V(max)(V a, V b) {
     return select(a > b, a, b);
 }
 
 /// The smaller; b where either is NaN.
 template <class V>
-constexpr V min(V a, V b) {
+constexpr V(min)(V a, V b) {
     return select(a < b, a, b);
 }
 
@@ -143,13 +143,13 @@ constexpr V exp2(V x) {
     } else {
         using S = scalar_t<V>;
         using F = detail::format<S>;
-        using I = typename traits::integer;
+        using Integer = typename traits::integer;
         constexpr S low = S(1 - F::bias), high = S(F::bias + 1);
-        const V c = min(V(high), max(V(low), x));
+        const V c = (min)(V(high), (max)(V(low), x));
         const V shifted = c + V(F::round_magic);
         const V p = detail::exp2_polynomial(c - (shifted - V(F::round_magic)));
         // The low bits of `shifted` hold the biased exponent, for 2^high that of infinity.
-        const I scale = traits::shift_left(traits::bits(shifted), F::mantissa);
+        const Integer scale = traits::shift_left(traits::bits(shifted), F::mantissa);
         return select(x < V(low), V(S(0)), p * traits::from_bits(scale));
     }
 }
@@ -166,16 +166,16 @@ constexpr V log(V x) {
     using traits = value_traits<V>;
     using S = scalar_t<V>;
     using F = detail::format<S>;
-    using I = typename traits::integer;
+    using Integer = typename traits::integer;
     using limits = std::numeric_limits<S>;
     // x = 2^e m with m in [sqrt(1/2), sqrt(2))
-    const auto small = x < V(limits::min());
+    const auto tiny = x < V((limits::min)());
     const V lift(sizeof(S) == 4 ? S(16777216) : S(18014398509481984));  // 2^24, 2^54
-    const V y = abs(select(small, x * lift, x));  // what is below 0 must not overflow either
-    const I shifted = traits::bits(y) - I(F::sqrt_half);
-    const I e = shifted >> F::mantissa;
+    const V y = abs(select(tiny, x * lift, x));  // what is below 0 must not overflow either
+    const Integer shifted = traits::bits(y) - Integer(F::sqrt_half);
+    const Integer e = shifted >> F::mantissa;
     const V m = traits::from_bits(traits::bits(y) - traits::shift_left(e, F::mantissa));
-    const V exponent = traits::convert(e) - select(small, V(sizeof(S) == 4 ? S(24) : S(54)), V(S(0)));
+    const V exponent = traits::convert(e) - select(tiny, V(sizeof(S) == 4 ? S(24) : S(54)), V(S(0)));
     const V s = (m - V(S(1))) / (m + V(S(1)));
     V r = fma(exponent, V(S(0.693147180559945309417)), detail::two_atanh<F::log_terms>(s));
     r = select(x < V(limits::infinity()), r, x);  // +inf and NaN
@@ -194,7 +194,7 @@ constexpr V log1p_unit(V u) {
 template <class V>
 constexpr V softplus(V x) {
     using S = scalar_t<V>;
-    return max(V(S(0)), x) + log1p_unit(exp(-abs(x)));
+    return (max)(V(S(0)), x) + log1p_unit(exp(-abs(x)));
 }
 
 /// 1 / (1 + e^-x), accurate on both sides.

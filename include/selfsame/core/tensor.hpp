@@ -55,8 +55,8 @@ struct layout_any {
         constexpr const Extents& extents() const noexcept { return extents_; }
         constexpr index_type stride(rank_type r) const noexcept { return strides_[r]; }
         constexpr const std::array<index_t, Extents::rank()>& strides() const noexcept { return strides_; }
-        template <class... I>
-        constexpr index_type operator()(I... i) const noexcept {
+        template <class... Index>
+        constexpr index_type operator()(Index... i) const noexcept {
             index_t offset = 0;
             std::size_t r = 0;
             ((offset += static_cast<index_t>(i) * strides_[r++]), ...);

@@ -115,21 +115,21 @@ constexpr record<First, Rest...> make_record(const First& first, const Rest&... 
 }
 constexpr record<> make_record() { return {}; }
 
-/// The value of index I.
-template <std::size_t I, class First, class... Rest>
+/// The value of index Index.
+template <std::size_t Index, class First, class... Rest>
 constexpr auto& get(record<First, Rest...>& r) {
-    if constexpr (I == 0) {
+    if constexpr (Index == 0) {
         return r.first;
     } else {
-        return get<I - 1>(r.rest);
+        return get<Index - 1>(r.rest);
     }
 }
-template <std::size_t I, class First, class... Rest>
+template <std::size_t Index, class First, class... Rest>
 constexpr const auto& get(const record<First, Rest...>& r) {
-    if constexpr (I == 0) {
+    if constexpr (Index == 0) {
         return r.first;
     } else {
-        return get<I - 1>(r.rest);
+        return get<Index - 1>(r.rest);
     }
 }
 

@@ -15,7 +15,7 @@ namespace selfsame::inline SELFSAME_ISA {
 template <class V>
 struct log_sum_exp {
     using S = math::scalar_t<V>;
-    static constexpr S lowest = -std::numeric_limits<S>::max();  // finite: lowest - lowest must not be NaN
+    static constexpr S lowest = -(std::numeric_limits<S>::max)();  // finite: lowest - lowest must not be NaN
     /// Rows share a level if theirs differ by less than this, and no sum of mapped terms exceeds e^reach.
     static constexpr S reach = sizeof(S) == 4 ? S(36) : S(300);
     static constexpr S largest_sum = math::exp(reach);
@@ -24,21 +24,21 @@ struct log_sum_exp {
     V sum = V(S(0));
 
     /// An empty state that expects terms near x.
-    static constexpr log_sum_exp near(V x) { return {x, V(S(0))}; }
+    static constexpr log_sum_exp around(V x) { return {x, V(S(0))}; }
     static constexpr V map(V x, V level) { return math::exp(x - level); }
     static constexpr log_sum_exp from_sum(V sum, V level) { return {level, sum}; }
 
     template <int K>
     constexpr void absorb(const V (&x)[K]) {
         V top = level;
-        for (int k = 0; k < K; ++k) top = math::max(top, x[k]);
+        for (int k = 0; k < K; ++k) top = (math::max)(top, x[k]);
         V total = sum * math::exp(level - top);
         for (int k = 0; k < K; ++k) total = total + map(x[k], top);
         level = top;
         sum = total;
     }
     constexpr void merge(const log_sum_exp& o) {
-        const V top = math::max(level, o.level);
+        const V top = (math::max)(level, o.level);
         sum = sum * math::exp(level - top) + o.sum * math::exp(o.level - top);
         level = top;
     }
@@ -52,7 +52,7 @@ struct sum_of {
     using S = math::scalar_t<V>;
     V total = V(S(0));
 
-    static constexpr sum_of near(V) { return {}; }
+    static constexpr sum_of around(V) { return {}; }
     static constexpr V map(V x, V) { return x; }
     static constexpr sum_of from_sum(V sum, V) { return {sum}; }
     constexpr void merge(const sum_of& o) { total = total + o.total; }

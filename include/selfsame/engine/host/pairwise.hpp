@@ -147,7 +147,7 @@ class tile_engine {
         T level = T(0);
         bool shared = true;
         if constexpr (has_reach) {
-            T low = std::numeric_limits<T>::max(), high = -low;
+            T low = (std::numeric_limits<T>::max)(), high = -low;
             span_levels(a.row, a.rows, low, high, [&](index_t i) { return row_state[i].level; });
             if (columns) span_levels(a.column, a.columns, low, high, [&](index_t j) { return column_state[j].level; });
             level = high;
@@ -319,7 +319,7 @@ class tile_engine {
                         store(x + m * pitch + c, term(y));
                     }
                 }
-                if (masked(a, i, j)) replace_excluded(a, i, j, -std::numeric_limits<T>::max(), x, pitch);
+                if (masked(a, i, j)) replace_excluded(a, i, j, -(std::numeric_limits<T>::max)(), x, pitch);
             }
         }
         for (index_t i = 0; i < a.rows; ++i) {
@@ -361,7 +361,7 @@ class tile_engine {
     void weigh(const area& a, const workspace& w, const T* kept_logits) const {
         if constexpr (shares_level && Columns) {
             // weight = e^(x - level of the row): one exponential serves row and column.
-            T low = std::numeric_limits<T>::max(), high = -low;
+            T low = (std::numeric_limits<T>::max)(), high = -low;
             span_levels(a.row, a.rows, low, high, [&](index_t i) { return Objective::level(row_kept.at(i)); });
             span_levels(a.column, a.columns, low, high, [&](index_t j) { return Objective::level(column_kept.at(j)); });
             if (high - low < reducer::reach) {

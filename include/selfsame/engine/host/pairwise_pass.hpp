@@ -312,8 +312,8 @@ class pairwise_pass {
         if constexpr (two_way) side(columns_.padded_count(), column_state_, column_kept_, column_weight_);
         for (index_t i = 0; i < rows_.count(); ++i) {
             positive_logit_[i] = tiles_.scale * rows_.inner(rows_.row(i), positive(i)) + tiles_.bias;
-            row_state_[i] = reducer::near(positive_logit_[i]);
-            if constexpr (two_way) column_state_[i] = reducer::near(positive_logit_[i]);
+            row_state_[i] = reducer::around(positive_logit_[i]);
+            if constexpr (two_way) column_state_[i] = reducer::around(positive_logit_[i]);
         }
         tiles_.row_state = row_state_;
         tiles_.column_state = one_set ? row_state_ : two_way ? column_state_ : nullptr;

@@ -1,0 +1,9 @@
+#pragma once
+
+/// \file
+/// The version of the headers: major * 10000 + minor * 100 + patch.
+
+#define SELFSAME_VERSION_MAJOR 0
+#define SELFSAME_VERSION_MINOR 1
+#define SELFSAME_VERSION_PATCH 0
+#define SELFSAME_VERSION (SELFSAME_VERSION_MAJOR * 10000 + SELFSAME_VERSION_MINOR * 100 + SELFSAME_VERSION_PATCH)
