@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "selfsame/core/simd.hpp"
 #include "selfsame/engine/imagewise.hpp"
@@ -24,7 +25,11 @@ struct row_planes {
     T* data;
     index_t plane;
     SELFSAME_INLINE T* operator[](index_t c) const { return data + c * plane; }
-    operator row_planes<const T>() const { return {data, plane}; }
+    operator row_planes<const T>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {data, plane};
+    }
 };
 
 template <class T>

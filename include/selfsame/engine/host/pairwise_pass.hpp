@@ -384,10 +384,10 @@ class pairwise_pass {
             constexpr index_t chunk = 64;
             const index_t chunks = (n + chunk - 1) / chunk;
             double* slopes = reinterpret_cast<double*>(work_[0].logits);
-            const index_t slots = tile_size * tile_size * static_cast<index_t>(sizeof(T)) / 8;
+            const index_t room = tile_size * tile_size * static_cast<index_t>(sizeof(T)) / 8;
             double slope = 0;
-            for (index_t begin = 0; begin < chunks; begin += slots) {
-                const index_t end = (std::min)(chunks, begin + slots);
+            for (index_t begin = 0; begin < chunks; begin += room) {
+                const index_t end = (std::min)(chunks, begin + room);
                 parallel_for(ctx_, end - begin, [&](index_t k, int worker) {
                     T* g = work_[worker].row;
                     double part = 0;
