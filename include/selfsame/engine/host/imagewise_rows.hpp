@@ -25,9 +25,9 @@ struct row_planes {
     T* data;
     index_t plane;
     SELFSAME_INLINE T* operator[](index_t c) const { return data + c * plane; }
-    operator row_planes<const T>() const
-        requires(!std::is_const_v<T>)
-    {
+    template <class U>
+        requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
+    operator row_planes<U>() const {
         return {data, plane};
     }
 };
