@@ -171,10 +171,20 @@ concept measuring_op = image_op<Op> && requires(const Op& op, const parameters_o
     { Op::measure(x) } -> std::same_as<float>;
     op.prepare(p, image_shape(), float());
 };
+namespace detail {
+
+// A class and no lambda: nvcc does not take a concept that has a generic one in it.
+struct visitor {
+    template <class... T>
+    constexpr void operator()(const T&...) const {}
+};
+
+}  // namespace detail
+
 template <class Op>
-concept composite_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p) {
-    op.visit(p, [](const auto&, const auto&) {});
-    op.each([](const auto&) {});
+concept composite_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, detail::visitor f) {
+    op.visit(p, f);
+    op.each(f);
 };
 
 namespace detail {

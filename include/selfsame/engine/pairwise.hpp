@@ -62,10 +62,18 @@ namespace detail {
 // Evaluated in a constant expression: a member that forgot constexpr fails here, and not silently on a device.
 template <class O, class T>
 constexpr bool evaluates() {
+    using reducer = typename O::template reducer<T>;
     const O o{};
-    const T y = o.logit(T(0.5)), r = T(1);
+    const T y = o.logit(T(0.5));
+    T x = y;
+    if constexpr (requires { o.term(x); }) x = o.term(y);
+    reducer state = reducer::around(x);
+    state.merge(reducer::from_sum(reducer::map(x, x), x));
+    if constexpr (requires { reducer::reach; }) state.absorb({x, x});
+    const T r = state.value();
     const auto kept = o.keep(r, y);
-    const T total = o.loss(r, y) + o.weight(y, kept) + o.positive_weight(kept);
+    T total = o.loss(r, y) + o.weight(y, kept) + o.positive_weight(kept);
+    if constexpr (requires { o.level(kept); }) total = total + o.level(kept);
     return total == total || true;
 }
 
@@ -84,6 +92,9 @@ concept pairwise_objective = requires(const O& o, float x) {
     typename O::negatives;
     typename O::template reducer<float>;
     typename O::template row<float>;
+    { O::template reducer<float>::around(x) } -> std::same_as<typename O::template reducer<float>>;
+    { O::template reducer<float>::from_sum(x, x) } -> std::same_as<typename O::template reducer<float>>;
+    { O::template reducer<float>::map(x, x) } -> std::same_as<float>;
     { o.logit(x) } -> std::same_as<float>;
     { o.loss(x, x) } -> std::same_as<float>;
     { o.keep(x, x) } -> std::same_as<typename O::template row<float>>;

@@ -15,10 +15,12 @@ namespace selfsame::inline SELFSAME_ISA {
 template <class V>
 struct log_sum_exp {
     using S = math::scalar_t<V>;
-    static constexpr S lowest = -(std::numeric_limits<S>::max)();  // finite: lowest - lowest must not be NaN
+    static constexpr S lowest = -(std::numeric_limits<S>::max)() / 4;  // finite: lowest - lowest must not be NaN
     /// Rows share a level if theirs differ by less than this, and no sum of mapped terms exceeds e^reach.
     static constexpr S reach = sizeof(S) == 4 ? S(36) : S(300);
     static constexpr S largest_sum = math::exp(reach);
+    /// Below this terms may be missing from a sum of mapped terms.
+    static constexpr S smallest_sum = math::exp(-reach * S(1.6));
 
     V level = V(lowest);  ///< terms are held relative to e^level
     V sum = V(S(0));
@@ -30,17 +32,20 @@ struct log_sum_exp {
 
     template <int K>
     constexpr void absorb(const V (&x)[K]) {
-        V top = level;
+        const V before = math::select(sum == V(S(0)), V(lowest), level);
+        V top = before;
         for (int k = 0; k < K; ++k) top = (math::max)(top, x[k]);
-        V total = sum * math::exp(level - top);
+        V total = sum * math::exp(before - top);
         for (int k = 0; k < K; ++k) total = total + map(x[k], top);
         level = top;
         sum = total;
     }
     constexpr void merge(const log_sum_exp& o) {
-        const V top = (math::max)(level, o.level);
-        sum = sum * math::exp(level - top) + o.sum * math::exp(o.level - top);
-        level = top;
+        // What an empty state expects does not count.
+        const V mine = math::select(sum == V(S(0)), V(lowest), level), other = math::select(o.sum == V(S(0)), mine, o.level);
+        const V top = (math::max)(mine, other);
+        level = math::select(o.sum == V(S(0)), level, top);
+        sum = sum * math::exp(mine - top) + o.sum * math::exp(other - top);
     }
     /// -inf for no terms.
     constexpr V value() const { return level + math::log(sum); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "selfsame/core/execution.hpp"
 #include "selfsame/engine/host/micro_kernel.hpp"
@@ -166,7 +167,16 @@ class embedding_set {
         }
         double total = 0;
         for (const double p : part) total += p;
+        if (sizeof(T) == 8 && total > (std::numeric_limits<double>::max)()) return long_norm(row);
         return std::sqrt(total);
+    }
+
+    // Squares of doubles overflow from 1e154 on.
+    [[gnu::noinline]] double long_norm(const T* row) const {
+        double largest = 0, total = 0;
+        for (index_t k = 0; k < width_; ++k) largest = (std::max)(largest, std::fabs(double(row[k])));
+        for (index_t k = 0; k < width_; ++k) total += double(row[k]) / largest * (double(row[k]) / largest);
+        return largest * std::sqrt(total);
     }
 
     void fill_units(index_t begin) {

@@ -19,17 +19,19 @@ inline constexpr index_t row_slack = 32;
 /// Values between the beginnings of two rows.
 constexpr index_t row_pitch(index_t width) { return (width + 15) / 16 * 16 + row_slack; }
 
-/// The planes of a row.
-template <class T>
-struct row_planes {
-    T* data;
+/// The planes of a row, to be read.
+struct const_row_planes {
+    const float* data;
     index_t plane;
-    SELFSAME_INLINE T* operator[](index_t c) const { return data + c * plane; }
-    template <class U>
-        requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
-    operator row_planes<U>() const {
-        return {data, plane};
-    }
+    SELFSAME_INLINE const float* operator[](index_t c) const { return data + c * plane; }
+};
+
+/// The planes of a row.
+struct row_planes {
+    float* data;
+    index_t plane;
+    SELFSAME_INLINE float* operator[](index_t c) const { return data + c * plane; }
+    operator const_row_planes() const { return {data, plane}; }
 };
 
 template <class T>
@@ -160,7 +162,7 @@ void resize_plane_n(const float* in, const axis_table& axis, index_t width, floa
 
 /// A row resized: from three interleaved channels to planes, a pixel being the first three lanes of a vector.
 template <int Taps>
-void resize_interleaved_n(const float* in, const axis_table& axis, index_t width, const row_planes<float>& out) {
+void resize_interleaved_n(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
     using Q = batch<float, 4>;
     const std::int32_t count = Taps > 0 ? Taps : axis.taps;
     const auto pixel = [&](index_t i) {
@@ -191,7 +193,7 @@ inline void resize_plane(const float* in, const axis_table& axis, index_t width,
         default: return resize_plane_n<0>(in, axis, width, out);
     }
 }
-inline void resize_interleaved(const float* in, const axis_table& axis, index_t width, const row_planes<float>& out) {
+inline void resize_interleaved(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
     switch (axis.taps) {
         case 1: return resize_interleaved_n<1>(in, axis, width, out);
         case 2: return resize_interleaved_n<2>(in, axis, width, out);
@@ -243,8 +245,8 @@ inline void filter_across(const float* const* rows, const float* weights, std::i
 
 /// Row y of a warped image: linear interpolation, `fill` outside (see augment::rotation for the edges).
 template <int C>
-void warp_row(const row_planes<const float>& from, index_t pitch, image_shape shape, const affine_map& map,
-              const channel_values& fill, index_t y, const row_planes<float>& out) {
+void warp_row(const const_row_planes& from, index_t pitch, image_shape shape, const affine_map& map,
+              const channel_values& fill, index_t y, const row_planes& out) {
     const double x_start = map.x_by_y * static_cast<double>(y) + map.x_offset;
     const double y_start = map.y_by_y * static_cast<double>(y) + map.y_offset;
     // Far outside, where a coordinate might not fit into an integer.
@@ -255,20 +257,26 @@ void warp_row(const row_planes<const float>& from, index_t pitch, image_shape sh
         const auto left = static_cast<index_t>(sx + 2) - 2, top = static_cast<index_t>(sy + 2) - 2;
         const auto fx = static_cast<float>(sx - static_cast<double>(left));
         const auto fy = static_cast<float>(sy - static_cast<double>(top));
-        float weights[4];
-        index_t offsets[4];
+        const float weights[4] = {(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy};
+        if (left >= 0 && left + 1 < shape.width && top >= 0 && top + 1 < shape.height) {
+            for (index_t c = 0; c < C; ++c) {
+                const float *up = from[c] + top * pitch + left, *down = up + pitch;
+                const float upper = math::fma(weights[1], up[1], weights[0] * up[0]);
+                out[c][x] = math::fma(weights[3], down[1], math::fma(weights[2], down[0], upper));
+            }
+            continue;
+        }
         float inside = 0;
+        bool in[4];
         for (int k = 0; k < 4; ++k) {
             const index_t px = left + k % 2, py = top + k / 2;
-            const bool in = px >= 0 && px < shape.width && py >= 0 && py < shape.height;
-            weights[k] = in ? (k % 2 ? fx : 1 - fx) * (k / 2 ? fy : 1 - fy) : 0;
-            offsets[k] = in ? py * pitch + px : 0;
-            inside += weights[k];
+            in[k] = px >= 0 && px < shape.width && py >= 0 && py < shape.height;
+            inside += in[k] ? weights[k] : 0;
         }
         for (int c = 0; c < C; ++c) {
             float s = 0;
             for (int k = 0; k < 4; ++k) {
-                if (weights[k] != 0) s = math::fma(weights[k], from[c][offsets[k]], s);
+                if (in[k]) s = math::fma(weights[k], from[c][(top + k / 2) * pitch + left + k % 2], s);
             }
             out[c][x] = inside < 1 ? math::fma(inside, s - fill[c], fill[c]) : s;
         }

@@ -182,18 +182,18 @@ class image_runner {
         }
         const index_t width = shape_.width, height = shape_.height;
         const bool whole = out == nullptr || (out->column == 1 && width % lanes<float> == 0);
-        const row_planes<float> buffer{w_.row, pitch()};
+        const row_planes buffer{w_.row, pitch()};
         double total = 0;
         for (index_t y = 0; y < height; ++y) {
             const index_t y_out = turns ? height - 1 - y : y;
-            row_planes<float> target = buffer;
+            row_planes target = buffer;
             if (out == nullptr) {
                 target = {image_row(to, y_out), plane()};
             } else if (whole) {
                 target = {out->data + y_out * out->row, out->plane};
             }
 
-            row_planes<const float> at = buffer;
+            const_row_planes at = buffer;
             if (head == nullptr) {
                 at = copied_row(from, flips, y, buffer);
             } else if (head->kind == step_kind::resample) {
@@ -212,7 +212,7 @@ class image_runner {
                     if (s->flips.vertical) y_now = shape_.height - 1 - y_now;
                     if (s->flips.horizontal) at = reversed_row(at, buffer);
                 } else {
-                    const row_planes<float>& to_row = s + 1 == last ? target : buffer;
+                    const row_planes& to_row = s + 1 == last ? target : buffer;
                     s->run(*s, {at, to_row, shape_.width, y_now});
                     at = to_row;
                 }
@@ -233,7 +233,7 @@ class image_runner {
 
     /// A row of the source as it is: where it lies, or converted into the buffer.
     template <class U>
-    row_planes<const float> copied_row(const image<U>& from, mirror flips, index_t y, const row_planes<float>& buffer) const {
+    const_row_planes copied_row(const image<U>& from, mirror flips, index_t y, const row_planes& buffer) const {
         const U* p = from.data + (flips.vertical ? shape_.height - 1 - y : y) * from.row_stride;
         if constexpr (std::is_same_v<U, float>) {
             if (!external_ && !flips.horizontal) return {p, from.channel_stride};
@@ -252,7 +252,7 @@ class image_runner {
 
     /// Row y of the resized crop.
     template <class U>
-    void resized_row(const image<U>& from, const window& crop, index_t y, const row_planes<float>& out) {
+    void resized_row(const image<U>& from, const window& crop, index_t y, const row_planes& out) {
         const U** rows = reinterpret_cast<const U**>(w_.taps);
         const U* corner = from.data + crop.top * from.row_stride + crop.left * from.column_stride;
         const float* weights = w_.y.weights + y * w_.y.taps;
@@ -273,7 +273,7 @@ class image_runner {
             resize_combined(out_width, out);
         }
     }
-    void resize_combined(index_t width, const row_planes<float>& out) const {
+    void resize_combined(index_t width, const row_planes& out) const {
         if constexpr (C == 3) {
             resize_interleaved(w_.combined, w_.x, width, out);
         } else {
@@ -295,7 +295,7 @@ class image_runner {
     }
 
     /// Row y of the filtered image. Rows filtered along lie in a ring, until all rows that need them are done.
-    void filtered_row(const image<float>& from, std::int32_t radius, index_t y, const row_planes<float>& out) {
+    void filtered_row(const image<float>& from, std::int32_t radius, index_t y, const row_planes& out) {
         const index_t height = shape_.height, width = shape_.width, size = 2 * radius + 1;
         const auto ring_row = [&](index_t r) { return w_.ring + r % size * C * pitch(); };
         float* middle = w_.margin + radius;
@@ -318,7 +318,7 @@ class image_runner {
         }
     }
 
-    row_planes<const float> reversed_row(const row_planes<const float>& at, const row_planes<float>& buffer) const {
+    const_row_planes reversed_row(const const_row_planes& at, const row_planes& buffer) const {
         const index_t width = shape_.width;
         for (index_t c = 0; c < C; ++c) {
             if (at.data == buffer.data) {
@@ -337,7 +337,7 @@ class image_runner {
             for (index_t x = 0; x < width; ++x) to[x * stride] = from[x];
         }
     }
-    void put_row(const row_planes<const float>& at, const image_target& out, index_t y) const {
+    void put_row(const const_row_planes& at, const image_target& out, index_t y) const {
         for (index_t c = 0; c < C; ++c) {
             put_columns(at[c], shape_.width, out.data + c * out.plane + y * out.row, out.column);
         }

@@ -14,8 +14,8 @@ namespace selfsame::inline SELFSAME_ISA::host {
 
 /// A row on its way through an operation; `in` may be `out`.
 struct row_transfer {
-    row_planes<const float> in;
-    row_planes<float> out;
+    const_row_planes in;
+    row_planes out;
     std::int32_t width, y;
 };
 
@@ -34,7 +34,7 @@ struct step {
     void (*fill)(const step&, channel_values& values);
     void (*weights)(const step&, float* w);
     void (*prepare)(step&, float mean);
-    double (*measure)(const row_planes<const float>& row, std::int32_t width);
+    double (*measure)(const const_row_planes& row, std::int32_t width);
     void (*run)(const step&, const row_transfer&);
     alignas(16) std::byte prepared[96];
 };
@@ -77,7 +77,7 @@ void run_pixels(const step& s, const row_transfer& row) {
 }
 
 template <class Op, int C>
-double measure_pixels(const row_planes<const float>& row, std::int32_t width) {
+double measure_pixels(const const_row_planes& row, std::int32_t width) {
     using V = batch<float>;
     constexpr index_t L = lanes<float>;
     const auto at = [&]<class U>(index_t i, U (*get)(const float*)) {

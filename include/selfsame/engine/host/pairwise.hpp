@@ -290,7 +290,12 @@ class tile_engine {
             T& s = w.row_sums[i * L];
             s = sum(load<V>(w.row_sums + i * L));
             if constexpr (has_reach) {
-                if (!(s < reducer::largest_sum)) return false;
+                if (!(s > reducer::smallest_sum && s < reducer::largest_sum)) return false;
+            }
+        }
+        if constexpr (Columns && has_reach) {
+            for (index_t j = 0; j < a.columns; ++j) {
+                if (!(w.column_sums[j] > reducer::smallest_sum)) return false;
             }
         }
         for (index_t i = 0; i < a.rows; ++i) {

@@ -9,11 +9,21 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
+template <class X>
+constexpr bool holds_double() {
+    if constexpr (is_none<X>) {
+        return false;
+    } else {
+        return std::is_same_v<element_t<X, 2>, double>;
+    }
+}
+
 /// float, or double if an input is.
 template <class Inputs>
-using compute_type = std::conditional_t<std::is_same_v<element_t<decltype(Inputs::anchors), 2>, double> ||
-                                            std::is_same_v<element_t<decltype(Inputs::positives), 2>, double>,
-                                        double, float>;
+using compute_type =
+    std::conditional_t<holds_double<decltype(Inputs::anchors)>() || holds_double<decltype(Inputs::positives)>() ||
+                           holds_double<decltype(Inputs::queue)>(),
+                       double, float>;
 
 /// Rows of the matrix, rows and columns together where both have a loss.
 template <class Objective>
@@ -75,12 +85,14 @@ class pairwise_pass {
     static_assert(own_queue == has_queue,
                   "selfsame: an objective over from_queue takes pairs{anchors, positives, queue}, others take "
                   "pairs{anchors, positives}");
+    static_assert(own_queue || !wants_queue, "selfsame: a gradient of a queue was asked for, and there is no queue");
 
   public:
     pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
         : ctx_(ctx), objective_(objective), n_(as_tensor<2>(inputs.anchors).extent(0)),
           d_(as_tensor<2>(inputs.anchors).extent(1)), m_(queue_length(inputs)),
-          rows_(one_set ? 2 * n_ : n_, d_, {one_set, one_set, one_set ? wants_any : wants_anchors || wants_temperature}),
+          rows_(one_set ? 2 * n_ : n_, d_, {one_set, one_set || wants_positives || wants_queue,
+                                            one_set ? wants_any : wants_anchors || wants_temperature}),
           columns_(one_set ? 0 : m_, d_, {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
           partners_(own_queue ? n_ : 0, d_, {}), schedule_(rows_.blocks(), other().blocks(), one_set),
           memory_(ctx.policy, bytes()) {
@@ -230,12 +242,9 @@ class pairwise_pass {
         check_gradient("gradient of anchors", target(g.anchors), n_);
         check_gradient("gradient of positives", target(g.positives), n_);
         check_gradient("gradient of queue", target(g.queue), m_);
-        if constexpr (wants_anchors && wants_positives) {
-            if (n_ > 0 && static_cast<const void*>(as_tensor<2>(g.anchors).data_handle()) ==
-                              static_cast<const void*>(as_tensor<2>(g.positives).data_handle())) {
-                fail("gradient of positives", "the memory of the gradient of anchors", "memory of its own");
-            }
-        }
+        check_apart("gradient of positives", target(g.positives), "the memory of the gradient of anchors", target(g.anchors));
+        check_apart("gradient of queue", target(g.queue), "the memory of the gradient of anchors", target(g.anchors));
+        check_apart("gradient of queue", target(g.queue), "the memory of the gradient of positives", target(g.positives));
         if constexpr (wants_temperature) {
             const auto t = as_tensor<1>(g.temperature);
             if (t.size() != 1) fail("gradient of temperature", std::string_view(shape_text(t)), "one value");
@@ -247,6 +256,14 @@ class pairwise_pass {
         if constexpr (!is_none<G>) {
             check_matrix(name, g, rows, "the shape of its input");
             check_writable(name, g);
+        }
+    }
+
+    template <class G, class H>
+    static void check_apart(std::string_view name, const G& g, std::string_view given, const H& other) {
+        if constexpr (!is_none<G> && !is_none<H>) {
+            const void* const here = g.data_handle();
+            if (g.size() > 0 && other.size() > 0 && here == other.data_handle()) fail(name, given, "memory of its own");
         }
     }
 

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pretrain {
+
+struct point {
+    float x = 0;
+    float y = 0;
+};
+
+/// Shares of values in equal bins from -1 to 1.
+struct histogram {
+    std::string name;
+    std::vector<double> shares;
+};
+
+/// Charts as SVG elements; their classes are styled by the report's style sheet. Names and titles must be escaped.
+namespace chart {
+
+/// A curve a seed over the epochs: values at equal distances.
+std::string curves(const std::vector<std::vector<float>>& values, const std::vector<std::string>& names,
+                   std::int64_t epochs);
+
+std::string histograms(const std::vector<histogram>& parts);
+
+/// Points coloured by class, and a legend.
+std::string scatter(const std::vector<point>& points, const std::vector<std::int64_t>& classes,
+                    const std::vector<std::string>& names);
+
+}  // namespace chart
+}  // namespace pretrain

@@ -1,0 +1,227 @@
+#include "train.hpp"
+
+#include <torch/torch.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <numbers>
+#include <numeric>
+#include <selfsame/core/random.hpp>
+#include <span>
+#include <sstream>
+
+#include "checkpoint.hpp"
+#include "error.hpp"
+#include "objective.hpp"
+#include "progress.hpp"
+
+namespace pretrain {
+namespace {
+
+constexpr double peak_rate = 2e-3;
+constexpr double weight_decay = 1e-4;
+constexpr double warm_up = 0.05;  // share of all steps
+constexpr double checkpoint_interval = 15;
+constexpr std::uint32_t shuffle_view = 0xff;  // views count from 0, so the shuffle's random numbers are its own
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+void request_stop(int) { stop_requested = 1; }
+
+/// The learning rate climbs in a line, then falls as half a cosine.
+double learning_rate(std::int64_t step, std::int64_t total) {
+    const double progress = (static_cast<double>(step) + 0.5) / static_cast<double>(total);
+    if (progress < warm_up) return peak_rate * progress / warm_up;
+    return peak_rate * 0.5 * (1 + std::cos(std::numbers::pi * (progress - warm_up) / (1 - warm_up)));
+}
+
+/// Fisher-Yates on counter-based random numbers: the order of any epoch can be had without those before it.
+std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+    std::iota(order.begin(), order.end(), 0);
+    for (std::size_t i = order.size(); i-- > 1;) {
+        selfsame::random_stream random(seed, static_cast<std::uint32_t>(epoch), i, shuffle_view, 0);
+        std::swap(order[i], order[random.below(static_cast<std::uint32_t>(i + 1))]);
+    }
+    return order;
+}
+
+torch::optim::AdamW make_optimizer(encoder_impl& network) {
+    std::vector<torch::Tensor> weights;
+    std::vector<torch::Tensor> scales_and_shifts;
+    for (const torch::Tensor& parameter : network.parameters()) {
+        (parameter.dim() > 1 ? weights : scales_and_shifts).push_back(parameter);
+    }
+    const auto with_decay = [](double decay) {
+        return std::make_unique<torch::optim::AdamWOptions>(
+            torch::optim::AdamWOptions(peak_rate).betas({0.9, 0.99}).weight_decay(decay));
+    };
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    groups.emplace_back(weights, with_decay(weight_decay));
+    groups.emplace_back(scales_and_shifts, with_decay(0));
+    return torch::optim::AdamW(std::move(groups), torch::optim::AdamWOptions(peak_rate));
+}
+
+template <class Value>
+std::string to_archive(const Value& value) {
+    std::ostringstream stream;
+    torch::save(value, stream);
+    return stream.str();
+}
+
+template <class Value>
+void from_archive(const std::string& bytes, Value& value) {
+    std::istringstream stream(bytes);
+    torch::load(value, stream);
+}
+
+/// What decides the course of a run, the content of the images included.
+std::string describe(const options& settings, const image_set& images, std::uint64_t seed) {
+    const uLong content = crc32_z(0, images.pixels.data(), images.pixels.size());
+    std::ostringstream text;
+    text << "objective " << settings.objective << ", seed " << seed << ", epochs " << settings.epochs << ", batch "
+         << settings.batch << ", threads " << settings.threads << ", images " << images.size() << " of "
+         << images.height << "x" << images.width << "x" << images.channels << " with CRC " << std::hex << content;
+    return text.str();
+}
+
+std::uint32_t weights_checksum(const encoder_impl& network) {
+    uLong sum = 0;
+    for (const torch::Tensor& weight : network.parameters()) {
+        const torch::Tensor dense = weight.contiguous();
+        sum = crc32_z(sum, static_cast<const Bytef*>(dense.data_ptr()), dense.nbytes());
+    }
+    return static_cast<std::uint32_t>(sum);
+}
+
+class trainer {
+  public:
+    trainer(const options& settings, const image_set& images, const channel_statistics& statistics, std::uint64_t seed,
+            std::filesystem::path path)
+        : settings_(settings), images_(images), statistics_(statistics), seed_(seed), path_(std::move(path)),
+          description_(describe(settings, images, seed)), batch_(std::min(settings.batch, images.size())),
+          steps_per_epoch_(images.size() / batch_), total_(settings.epochs * steps_per_epoch_),
+          network_(std::make_shared<encoder_impl>(images.channels, seed)), optimizer_(make_optimizer(*network_)),
+          views_(torch::empty({2 * batch_, images.channels, images.height, images.width})) {}
+
+    training run() {
+        if (settings_.resume) resume();
+        progress_line line("seed " + std::to_string(seed_));
+        const double start = now() - seconds_;
+        const std::int64_t first_step = step_;
+        const double first_time = now();
+        double saved_at = now();
+        std::vector<std::int64_t> order;
+        network_->train();
+        while (step_ < total_ && stop_requested == 0) {
+            const std::int64_t epoch = step_ / steps_per_epoch_;
+            const std::int64_t position = step_ % steps_per_epoch_;
+            if (order.empty() || position == 0) order = epoch_order(images_.size(), seed_, epoch);
+            take_step(epoch, std::span(order).subspan(static_cast<std::size_t>(position * batch_),
+                                                      static_cast<std::size_t>(batch_)));
+            ++step_;
+            seconds_ = now() - start;
+
+            const bool is_epoch_end = step_ % steps_per_epoch_ == 0;
+            const double per_step = (now() - first_time) / static_cast<double>(step_ - first_step);
+            line.update(status(epoch, per_step), is_epoch_end);
+            if (is_epoch_end || stop_requested != 0 || now() - saved_at > checkpoint_interval) {
+                save_state();
+                saved_at = now();
+            }
+        }
+        line.finish();
+        network_->eval();
+        return {network_, losses_, mean_loss(steps_per_epoch_), weights_checksum(*network_), seconds_, step_ < total_};
+    }
+
+  private:
+    void take_step(std::int64_t epoch, std::span<const std::int64_t> indices) {
+        auto* out = views_.data_ptr<float>();
+        make_views(images_, statistics_, indices, seed_, epoch, 0, out);
+        make_views(images_, statistics_, indices, seed_, epoch, 1, out + views_.numel() / 2);
+
+        // Both views in one pass: the batch statistics of the normalization layers are then those of all views.
+        const std::vector<torch::Tensor> projected = network_->project(views_).chunk(2);
+        const torch::Tensor loss = objective_loss(settings_.objective, projected[0], projected[1]);
+        optimizer_.zero_grad();
+        loss.backward();
+        for (torch::optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
+            group.options().set_lr(learning_rate(step_, total_));
+        }
+        optimizer_.step();
+        losses_.push_back(loss.item<float>());
+        if (!std::isfinite(losses_.back()))
+            throw std::runtime_error("the loss is not finite at step " + std::to_string(step_));
+    }
+
+    /// Of the last `steps` steps, or all if there are fewer.
+    [[nodiscard]] double mean_loss(std::int64_t steps) const {
+        const auto count = std::min(static_cast<std::ptrdiff_t>(steps), static_cast<std::ptrdiff_t>(losses_.size()));
+        return std::accumulate(losses_.end() - count, losses_.end(), 0.0) /
+               static_cast<double>(std::max<std::ptrdiff_t>(count, 1));
+    }
+
+    [[nodiscard]] std::string status(std::int64_t epoch, double seconds_per_step) const {
+        char text[160];
+        std::snprintf(text, sizeof text, "epoch %lld/%lld  loss %.4f  %.0f images/s  %s left",
+                      static_cast<long long>(epoch + 1), static_cast<long long>(settings_.epochs), mean_loss(50),
+                      static_cast<double>(batch_) / seconds_per_step,
+                      minutes(static_cast<double>(total_ - step_) * seconds_per_step).c_str());
+        return text;
+    }
+
+    void save_state() const {
+        save({description_, step_, seconds_, losses_, to_archive(network_), to_archive(optimizer_)}, path_);
+    }
+
+    void resume() {
+        const std::optional<checkpoint> state = load(path_);
+        if (!state) return;
+        if (state->settings != description_) {
+            throw user_error("checkpoint " + path_.string() + " belongs to another run (" + state->settings +
+                             "), this one has " + description_);
+        }
+        step_ = state->step;
+        seconds_ = state->seconds;
+        losses_ = state->losses;
+        from_archive(state->model, network_);
+        from_archive(state->optimizer, optimizer_);
+    }
+
+    const options& settings_;
+    const image_set& images_;
+    const channel_statistics& statistics_;
+    std::uint64_t seed_;
+    std::filesystem::path path_;
+    std::string description_;
+    std::int64_t batch_;
+    std::int64_t steps_per_epoch_;
+    std::int64_t total_;
+    encoder network_;
+    torch::optim::AdamW optimizer_;
+    torch::Tensor views_;
+    std::int64_t step_ = 0;
+    double seconds_ = 0;
+    std::vector<float> losses_;
+};
+
+}  // namespace
+
+training train(const options& settings, const dataset& data, const channel_statistics& statistics, std::uint64_t seed,
+               const std::filesystem::path& path) {
+    return trainer(settings, data.train, statistics, seed, path).run();
+}
+
+void stop_on_signals() {
+    struct sigaction action {};
+    action.sa_handler = request_stop;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends the program at once
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace pretrain
