@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "limits.hpp"
+
+/// \file
+/// Cases of a Google Benchmark program (suite.cpp has its main). A case has the counters
+///
+///     flops           its rate (or what else its limit counts)
+///     limit_ratio     that rate as a share of the limit, the highest seen in this process with as many threads
+///     extra_bytes     memory that one call allocates at most, beyond its arguments
+///     resident_bytes  growth of the peak resident set in one call
+
+namespace benchmarks {
+
+struct work {
+    double amount;       ///< of one call, as the limit counts
+    const limit& bound;
+    int threads;
+    bool once = false;   ///< too long to be repeated
+};
+
+/// Makes the arguments, which live as long as what it returns: one call of what is measured.
+using prepare = std::function<std::function<void()>()>;
+
+/// Adds a case. `--benchmark_filter` sees its name as it is here, and it is reported with nothing appended but the name
+/// of the build (`/avx2`).
+void add_case(const std::string& name, const work& w, prepare make);
+
+/// At namespace scope: adds the cases of a file.
+struct cases {
+    explicit cases(void (*add)()) { add(); }
+};
+
+}  // namespace benchmarks
