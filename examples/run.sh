@@ -28,4 +28,6 @@ configure examples release -DSELFSAME_BUILD_TESTS=OFF -DSELFSAME_BUILD_BENCHMARK
     -DCMAKE_COMPILE_WARNING_AS_ERROR=OFF '-DCMAKE_CXX_FLAGS_RELEASE=-O3 -DNDEBUG'
 quietly examples/build.log cmake --build build/examples --target "$name" ||
     fail "could not build the example '$name' (build/examples/build.log)"
+# Threads that spin while they wait take the cores from the other runtime in the program, and from other programs.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 exec "build/examples/bin/$name" "$@"

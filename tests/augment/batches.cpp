@@ -138,13 +138,13 @@ void expect_same_for_strides() {
             expect_same<T>(pipeline{vertical_flip{}, horizontal_flip{}, normalize{}}, in, strides);
             expect_same<T>(pipeline{gaussian_blur{.kernel = 5}, resize{.height = 12, .width = 40}}, in, strides);
         };
-        pipelines({image, row, c, 1});                     // as it comes
-        pipelines({21 * (row + 7) + 5, row + 7, c, 1});    // with gaps between rows
-        pipelines({-image, -row, -c, 1});                  // upside down, right to left
-        pipelines({image, row, c, -1});                    // BGR
-        pipelines({image * 2, row * 2, c + 1, 1});         // four channels of which one is left out
-        pipelines({image, 35, 1, 35 * 21});                // planes
-        pipelines({image, c, 21 * c, 1});                  // transposed
+        pipelines({image, row, c, 1});                   // as it comes
+        pipelines({21 * (row + 7) + 5, row + 7, c, 1});  // with gaps between rows
+        pipelines({-image, -row, -c, 1});                // upside down, right to left
+        pipelines({image, row, c, -1});                  // BGR
+        pipelines({image * 2, row * 2, c + 1, 1});       // four channels of which one is left out
+        pipelines({image, 35, 1, 35 * 21});              // planes
+        pipelines({image, c, 21 * c, 1});                // transposed
     }
 }
 TEST(Strides, OfBytes) { expect_same_for_strides<std::uint8_t>(); }
@@ -157,7 +157,8 @@ TEST(Strides, ChannelsLastAndFirst) {
     const pipeline p{random_resized_crop{.height = 7, .width = 5}};
     const auto expected = run(p, in);
     std::vector<float> nhwc(2 * 7 * 5 * 3);
-    apply(thrust::seq, p, channels_last(nchw), 0, key{.seed = 1}, channels_first(view<float, 4>(nhwc.data(), {2, 7, 5, 3})));
+    apply(thrust::seq, p, channels_last(nchw), 0, key{.seed = 1},
+          channels_first(view<float, 4>(nhwc.data(), {2, 7, 5, 3})));
     for (int n = 0; n < 2; ++n) {
         for (int c = 0; c < 3; ++c) {
             for (int y = 0; y < 7; ++y) {
@@ -172,12 +173,18 @@ TEST(Strides, ChannelsLastAndFirst) {
 TEST(Strides, OfTheOutput) {
     const bytes in(2, 33, 40, 3);
     for (const int width : {32, 17}) {
-        const pipeline p{random_resized_crop{.height = 9, .width = width}, vertical_flip{}, contrast{0.5f}, vertical_flip{1},
-                         gaussian_blur{.kernel = 3}, normalize{{0.5f}, {0.5f}}};
+        const pipeline p{random_resized_crop{.height = 9, .width = width},
+                         vertical_flip{},
+                         contrast{0.5f},
+                         vertical_flip{1},
+                         gaussian_blur{.kernel = 3},
+                         normalize{{0.5f}, {0.5f}}};
         const auto expected = run(p, in);
         const index_t w = width;
-        for (const auto& s : {std::array<index_t, 4>{27 * (w + 3), 9 * (w + 3), w + 3, 1}, {27 * w, -9 * w, -w, 1},
-                              {27 * w, 1, w * 3, 3}, {27 * w, 9 * w, w, -1}}) {
+        for (const auto& s : {std::array<index_t, 4>{27 * (w + 3), 9 * (w + 3), w + 3, 1},
+                              {27 * w, -9 * w, -w, 1},
+                              {27 * w, 1, w * 3, 3},
+                              {27 * w, 9 * w, w, -1}}) {
             std::vector<float> values(20000, untouched);
             float* origin = values.data() + 10000;
             apply(thrust::seq, p, in.tensor4(), 0, key{.seed = 1}, view<float, 4>(origin, {2, 3, 9, w}, s));
@@ -242,11 +249,11 @@ template <class... Ops>
 std::string refused(const pipeline<Ops...>& p, int channels = 3) {
     const bytes in(1, 8, 8, channels);
     std::vector<float> out(1000, untouched);
-    const std::string text = refusal([&] {
-        apply(thrust::seq, p, in.tensor4(), 0, key{}, view<float, 4>(out.data(), {1, channels, 8, 8}));
-    });
+    const std::string text = refusal(
+        [&] { apply(thrust::seq, p, in.tensor4(), 0, key{}, view<float, 4>(out.data(), {1, channels, 8, 8})); });
     if (text != "accepted") {
-        EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](float v) { return v == untouched; })) << "written in spite of it";
+        EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](float v) { return v == untouched; }))
+            << "written in spite of it";
     }
     return text;
 }
@@ -256,8 +263,10 @@ using testing::HasSubstr;
 TEST(Refused, Options) {
     using crop = random_resized_crop;
     EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = 8}}), "accepted");
-    EXPECT_EQ(refused(pipeline{crop{.height = 0, .width = 8}}), "selfsame: random_resized_crop.height: got 0, expected >= 1");
-    EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = -1}}), "selfsame: random_resized_crop.width: got -1, expected >= 1");
+    EXPECT_EQ(refused(pipeline{crop{.height = 0, .width = 8}}),
+              "selfsame: random_resized_crop.height: got 0, expected >= 1");
+    EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = -1}}),
+              "selfsame: random_resized_crop.width: got -1, expected >= 1");
     EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = 8, .scale = {0.5f, 0.25f}}}),
               "selfsame: random_resized_crop.scale: got {0.500000, 0.250000}, expected 0 < low <= high <= 1");
     const float nan = std::nanf(""), infinite = std::numeric_limits<float>::infinity();
@@ -270,18 +279,22 @@ TEST(Refused, Options) {
     EXPECT_THAT(refused(pipeline{horizontal_flip{1.5f}}), HasSubstr("horizontal_flip.probability: got 1.5, expected"));
     EXPECT_THAT(refused(pipeline{vertical_flip{nan}}), HasSubstr("vertical_flip.probability"));
     EXPECT_THAT(refused(pipeline{random_apply{-0.1f, brightness{}}}), HasSubstr("random_apply.probability"));
-    EXPECT_THAT(refused(pipeline{random_apply{0.5f, brightness{-1}}}), HasSubstr("brightness.strength: got -1, expected >= 0"));
+    EXPECT_THAT(refused(pipeline{random_apply{0.5f, brightness{-1}}}),
+                HasSubstr("brightness.strength: got -1, expected >= 0"));
     EXPECT_THAT(refused(pipeline{contrast{infinite}}), HasSubstr("contrast.strength"));
     EXPECT_THAT(refused(pipeline{rotation{.degrees = {10, -10}}}), HasSubstr("rotation.degrees"));
-    EXPECT_THAT(refused(pipeline{rotation{.fill = {1, 2}}}), HasSubstr("rotation.fill: got 2 values, expected 1 value"));
-    EXPECT_THAT(refused(pipeline{gaussian_blur{.kernel = 4}}), HasSubstr("gaussian_blur.kernel: got 4, expected an odd"));
+    EXPECT_THAT(refused(pipeline{rotation{.fill = {1, 2}}}),
+                HasSubstr("rotation.fill: got 2 values, expected 1 value"));
+    EXPECT_THAT(refused(pipeline{gaussian_blur{.kernel = 4}}),
+                HasSubstr("gaussian_blur.kernel: got 4, expected an odd"));
     EXPECT_THAT(refused(pipeline{gaussian_blur{.sigma = {0, 1}}}), HasSubstr("gaussian_blur.sigma"));
     EXPECT_THAT(refused(pipeline{gaussian_noise{.sigma = -1}}), HasSubstr("gaussian_noise.sigma"));
     EXPECT_THAT(refused(pipeline{gaussian_noise{.mean = nan}}), HasSubstr("gaussian_noise.mean"));
     EXPECT_THAT(refused(pipeline{random_erasing{.probability = 2}}), HasSubstr("random_erasing.probability"));
     EXPECT_THAT(refused(pipeline{random_erasing{.scale = {0.5f, 2}}}), HasSubstr("random_erasing.scale"));
     EXPECT_THAT(refused(pipeline{random_erasing{.ratio = {-1, 1}}}), HasSubstr("random_erasing.ratio"));
-    EXPECT_THAT(refused(pipeline{random_erasing{.value = {1, 2, 3}}}, 1), HasSubstr("random_erasing.value: got 3 values"));
+    EXPECT_THAT(refused(pipeline{random_erasing{.value = {1, 2, 3}}}, 1),
+                HasSubstr("random_erasing.value: got 3 values"));
     EXPECT_THAT(refused(pipeline{normalize{{0.5f}, {0.0f}}}), HasSubstr("normalize.deviation: got 0, expected > 0"));
     EXPECT_THAT(refused(pipeline{normalize{{0.5f, 0.5f}, {1.0f}}}), HasSubstr("normalize.mean: got 2 values"));
     EXPECT_THAT(refused(pipeline{normalize{{1, 2, 3, 4, 5}, {1.0f}}}), HasSubstr("normalize.mean: got 5 values"));
@@ -297,14 +310,16 @@ TEST(Refused, Tensors) {
         return refusal([&] { apply(thrust::seq, p, images, ids, k, to); });
     };
     EXPECT_EQ(attempt(in.tensor4(), 0, key{}, out), "accepted");
-    EXPECT_EQ(attempt(in.tensor4(), 0, key{.view = 256}, out), "selfsame: key.view: got 256, expected a view below 256");
+    EXPECT_EQ(attempt(in.tensor4(), 0, key{.view = 256}, out),
+              "selfsame: key.view: got 256, expected a view below 256");
     EXPECT_EQ(attempt(in.tensor4(), std::vector<std::uint64_t>(3), key{}, out),
               "selfsame: sample_ids: got 3 ids, expected one for each of 2 images");
     EXPECT_EQ(attempt(in.tensor4(), 0, key{}, view<float, 4>(values.data(), {3, 3, 8, 9})),
               "selfsame: out: got 3 x 3 x 8 x 9, expected 2 images");
     EXPECT_EQ(attempt(in.tensor4(), 0, key{}, view<float, 4>(values.data(), {2, 3, 9, 8})),
               "selfsame: out: got 2 x 3 x 9 x 8, expected 2 x 3 x 8 x 9 (what becomes of image 0)");
-    EXPECT_THAT(attempt(in.tensor4(), 0, key{}, view<float, 4>(values.data(), {2, 1, 8, 9})), HasSubstr("2 x 3 x 8 x 9"));
+    EXPECT_THAT(attempt(in.tensor4(), 0, key{}, view<float, 4>(values.data(), {2, 1, 8, 9})),
+                HasSubstr("2 x 3 x 8 x 9"));
     EXPECT_EQ(attempt(in.tensor4(), 0, key{}, view<float, 4>(values.data(), {2, 3, 8, 9}, {0, 72, 9, 1})),
               "selfsame: out: got a stride of 0, expected elements that do not overlap");
     EXPECT_EQ(attempt(view<const std::uint8_t, 4>(in.values.data(), {2, 8, 9, 2}), 0, key{}, out),
@@ -313,20 +328,23 @@ TEST(Refused, Tensors) {
               "selfsame: images: got 0 x 9, expected height and width from 1 to 16777216");
     EXPECT_EQ(attempt(view<const std::uint8_t, 4>(nullptr, {2, 8, 9, 3}), 0, key{}, out),
               "selfsame: images: got a null pointer, expected pixels");
-    std::vector<image<std::uint8_t>> images{interleaved(in.values.data(), 8, 9, 3), interleaved(in.values.data(), 8, 0, 3)};
+    std::vector<image<std::uint8_t>> images{interleaved(in.values.data(), 8, 9, 3),
+                                            interleaved(in.values.data(), 8, 0, 3)};
     EXPECT_EQ(attempt(image_batch{images, 3}, 0, key{}, out),
               "selfsame: images[1]: got 8 x 0, expected height and width from 1 to 16777216");
     images[1] = interleaved(in.values.data(), 9, 8, 3);
     EXPECT_EQ(attempt(image_batch{images, 3}, 0, key{}, out),
               "selfsame: out: got 2 x 3 x 8 x 9, expected 2 x 3 x 9 x 8 (what becomes of image 1)");
-    EXPECT_THAT(refusal([&] { apply(context{thrust::seq, -1}, p, in.tensor4(), 0, key{}, out); }), HasSubstr("threads: got -1"));
+    EXPECT_THAT(refusal([&] { apply(context{thrust::seq, -1}, p, in.tensor4(), 0, key{}, out); }),
+                HasSubstr("threads: got -1"));
 }
 
 TEST(Refused, GivenParameters) {
     const bytes in(1, 8, 9, 3);
     std::vector<float> values(3 * 8 * 9);
     const auto out = view<float, 4>(values.data(), {1, 3, 8, 9});
-    const pipeline p{horizontal_flip{}, random_resized_crop{.height = 8, .width = 9}, random_apply{0.5f, gaussian_blur{}}};
+    const pipeline p{horizontal_flip{}, random_resized_crop{.height = 8, .width = 9},
+                     random_apply{0.5f, gaussian_blur{}}};
     auto good = draw(p, {3, 8, 9}, 0, {});
     const auto attempt = [&](window w, float sigma) {
         get<1>(good) = w;
@@ -335,7 +353,8 @@ TEST(Refused, GivenParameters) {
         return refusal([&] { apply(thrust::seq, p, in.tensor4(), given, out); });
     };
     EXPECT_EQ(attempt({1, 1, 7, 8}, 1), "accepted");
-    EXPECT_EQ(attempt({1, 1, 8, 8}, 1), "selfsame: parameters: crop: got 8 x 8 at (1, 1), expected a window of the image, 8 x 9");
+    EXPECT_EQ(attempt({1, 1, 8, 8}, 1),
+              "selfsame: parameters: crop: got 8 x 8 at (1, 1), expected a window of the image, 8 x 9");
     EXPECT_THAT(attempt({0, -1, 8, 8}, 1), HasSubstr("at (0, -1)"));
     EXPECT_THAT(attempt({0, 0, 0, 8}, 1), HasSubstr("0 x 8"));
     EXPECT_THAT(attempt({2147483647, 0, 8, 8}, 1), HasSubstr("at (2147483647, 0)"));

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <thrust/execution_policy.h>
 #include <algorithm>
 #include <array>
 #include <random>
-#include <thrust/execution_policy.h>
 #include <vector>
 
 #include "augment/reference.hpp"

@@ -33,7 +33,8 @@ TEST(Reference, RandomResizedCrop) {
     EXPECT_TRUE(agrees("random_resized_crop",
                        [] { return pipeline{random_resized_crop{.height = size(50), .width = size(50)}}; }));
     EXPECT_TRUE(agrees("all kinds of limits", [] {
-        return pipeline{random_resized_crop{.height = size(9), .width = size(90), .scale = {0.001f, 1}, .ratio = {0.1f, 10}}};
+        return pipeline{
+            random_resized_crop{.height = size(9), .width = size(90), .scale = {0.001f, 1}, .ratio = {0.1f, 10}}};
     }));
 }
 TEST(Reference, Resize) {
@@ -72,34 +73,47 @@ TEST(Reference, Normalize) {
 
 // Which operations run is drawn, so that all ways to divide them into passes occur.
 TEST(Reference, Chains) {
-    EXPECT_TRUE(agrees("of everything", [] {
-        return pipeline{random_resized_crop{.height = size(40), .width = size(40)},
-                        horizontal_flip{},
-                        random_apply{0.7f, brightness{0.4f}},
-                        random_apply{0.5f, contrast{0.4f}},
-                        vertical_flip{},
-                        random_apply{0.5f, gaussian_blur{.kernel = 7}},
-                        random_apply{0.5f, contrast{0.4f}},
-                        random_apply{0.5f, rotation{}},
-                        random_apply{0.5f, random_erasing{.value = 0.5f}},
-                        random_apply{0.5f, vertical_flip{}},
-                        normalize{{0.4f}, {0.5f}}};
-    }, 1e-5));
-    EXPECT_TRUE(agrees("without a crop", [] {
-        return pipeline{random_apply{0.5f, contrast{0.4f}},  vertical_flip{},
-                        random_apply{0.5f, gaussian_noise{}}, random_apply{0.5f, horizontal_flip{}},
-                        random_apply{0.5f, contrast{0.4f}},  random_apply{0.5f, vertical_flip{1}},
-                        random_apply{0.5f, gaussian_noise{}}, random_apply{0.5f, gaussian_blur{.kernel = 5}},
-                        random_apply{0.5f, vertical_flip{1}}};
-    }, 1e-5));
-    EXPECT_TRUE(agrees("a crop in the middle", [] {
-        return pipeline{random_apply{0.5f, rotation{{-90, 90}}}, vertical_flip{},
-                        random_apply{0.5f, gaussian_blur{.kernel = 5}},
-                        random_resized_crop{.height = size(20), .width = size(20)},
-                        vertical_flip{}, horizontal_flip{}, random_apply{0.5f, random_erasing{}},
-                        resize{.height = size(30), .width = size(30)},
-                        random_apply{0.5f, gaussian_blur{.kernel = 9}}, vertical_flip{}};
-    }, 1e-5));
+    EXPECT_TRUE(agrees(
+        "of everything",
+        [] {
+            return pipeline{random_resized_crop{.height = size(40), .width = size(40)},
+                            horizontal_flip{},
+                            random_apply{0.7f, brightness{0.4f}},
+                            random_apply{0.5f, contrast{0.4f}},
+                            vertical_flip{},
+                            random_apply{0.5f, gaussian_blur{.kernel = 7}},
+                            random_apply{0.5f, contrast{0.4f}},
+                            random_apply{0.5f, rotation{}},
+                            random_apply{0.5f, random_erasing{.value = 0.5f}},
+                            random_apply{0.5f, vertical_flip{}},
+                            normalize{{0.4f}, {0.5f}}};
+        },
+        1e-5));
+    EXPECT_TRUE(agrees(
+        "without a crop",
+        [] {
+            return pipeline{random_apply{0.5f, contrast{0.4f}},   vertical_flip{},
+                            random_apply{0.5f, gaussian_noise{}}, random_apply{0.5f, horizontal_flip{}},
+                            random_apply{0.5f, contrast{0.4f}},   random_apply{0.5f, vertical_flip{1}},
+                            random_apply{0.5f, gaussian_noise{}}, random_apply{0.5f, gaussian_blur{.kernel = 5}},
+                            random_apply{0.5f, vertical_flip{1}}};
+        },
+        1e-5));
+    EXPECT_TRUE(agrees(
+        "a crop in the middle",
+        [] {
+            return pipeline{random_apply{0.5f, rotation{{-90, 90}}},
+                            vertical_flip{},
+                            random_apply{0.5f, gaussian_blur{.kernel = 5}},
+                            random_resized_crop{.height = size(20), .width = size(20)},
+                            vertical_flip{},
+                            horizontal_flip{},
+                            random_apply{0.5f, random_erasing{}},
+                            resize{.height = size(30), .width = size(30)},
+                            random_apply{0.5f, gaussian_blur{.kernel = 9}},
+                            vertical_flip{}};
+        },
+        1e-5));
 }
 
 // What follows holds for every image.
@@ -137,9 +151,11 @@ TEST(Properties, FlippedTwiceIsTheImage) {
         RC_ASSERT(run(pipeline{horizontal_flip{1}, horizontal_flip{1}}, in).values == same.values);
         RC_ASSERT(run(pipeline{vertical_flip{1}, vertical_flip{1}}, in).values == same.values);
         RC_ASSERT(run(pipeline{vertical_flip{1}, brightness{0}, vertical_flip{1}}, in).values == same.values);
-        RC_ASSERT(run(pipeline{brightness{0}, horizontal_flip{1}, brightness{0}, horizontal_flip{1}}, in).values == same.values);
-        RC_ASSERT(run(pipeline{brightness{0}, contrast{0}, vertical_flip{1}, contrast{0}, vertical_flip{1}}, in).values ==
+        RC_ASSERT(run(pipeline{brightness{0}, horizontal_flip{1}, brightness{0}, horizontal_flip{1}}, in).values ==
                   same.values);
+        RC_ASSERT(
+            run(pipeline{brightness{0}, contrast{0}, vertical_flip{1}, contrast{0}, vertical_flip{1}}, in).values ==
+            same.values);
     }));
 }
 
@@ -155,7 +171,8 @@ TEST(Properties, FactorOneAndProbabilityZeroChangeNothing) {
     const auto same = run(pipeline{}, in);
     EXPECT_EQ(run(pipeline{brightness{0}}, in).values, same.values);
     EXPECT_EQ(run(pipeline{contrast{0}}, in).values, same.values);
-    EXPECT_EQ(run(pipeline{random_apply{0, brightness{5}}, random_erasing{0}, horizontal_flip{0}}, in).values, same.values);
+    EXPECT_EQ(run(pipeline{random_apply{0, brightness{5}}, random_erasing{0}, horizontal_flip{0}}, in).values,
+              same.values);
     EXPECT_EQ(run(pipeline{gaussian_noise{.sigma = 0}}, in).values, same.values);
     EXPECT_EQ(run(pipeline{gaussian_blur{.kernel = 1}}, in).values, same.values);
     EXPECT_EQ(run(pipeline{normalize{}}, in).values, same.values);
@@ -185,7 +202,8 @@ TEST(Properties, BlurOfAConstantIsTheConstant) {
     EXPECT_TRUE(rc::check("edges too", [] {
         bytes in(1, size(30), size(60), channels());
         std::fill(in.values.begin(), in.values.end(), std::uint8_t(77));
-        const auto out = run(pipeline{gaussian_blur{.kernel = 2 * size(20) + 1, .sigma = {0.5f, 9}}}, in, {.seed = seed()});
+        const auto out =
+            run(pipeline{gaussian_blur{.kernel = 2 * size(20) + 1, .sigma = {0.5f, 9}}}, in, {.seed = seed()});
         const reference::picture shape(in.channels, in.height, in.width);
         RC_ASSERT(out.difference(0, shape.map([](int, int, int) { return 77 / 255.0; })) < 5e-7);
     }));
@@ -193,7 +211,8 @@ TEST(Properties, BlurOfAConstantIsTheConstant) {
 
 TEST(Properties, RandomErasingErasesARectangleAndNothingElse) {
     const bytes in(64, 20, 30, 3);
-    const auto same = run(pipeline{}, in), out = run(pipeline{random_erasing{.probability = 1, .value = {2, 3, 4}}}, in);
+    const auto same = run(pipeline{}, in),
+               out = run(pipeline{random_erasing{.probability = 1, .value = {2, 3, 4}}}, in);
     for (int n = 0; n < in.count; ++n) {
         int erased = 0;
         for (int y = 0; y < in.height; ++y) {
@@ -205,7 +224,8 @@ TEST(Properties, RandomErasingErasesARectangleAndNothingElse) {
                 }
             }
         }
-        const auto w = get<0>(draw(pipeline{random_erasing{.probability = 1}}, {3, 20, 30}, std::uint64_t(n), {.seed = 1}));
+        const auto w =
+            get<0>(draw(pipeline{random_erasing{.probability = 1}}, {3, 20, 30}, std::uint64_t(n), {.seed = 1}));
         EXPECT_EQ(erased, w.height * w.width);
     }
 }
@@ -213,8 +233,8 @@ TEST(Properties, RandomErasingErasesARectangleAndNothingElse) {
 TEST(Properties, OnePixel) {
     bytes in(1, 1, 1, 1);
     in.values = {51};
-    const pipeline p{random_resized_crop{.height = 3, .width = 5}, rotation{.degrees = {0, 0}}, gaussian_blur{.kernel = 23},
-                     contrast{0.9f}};
+    const pipeline p{random_resized_crop{.height = 3, .width = 5}, rotation{.degrees = {0, 0}},
+                     gaussian_blur{.kernel = 23}, contrast{0.9f}};
     const auto out = run(p, in);
     for (int y = 0; y < 3; ++y) {
         for (int x = 0; x < 5; ++x) EXPECT_NEAR(out.at(0, 0, y, x), 0.2f, 1e-6);

@@ -103,7 +103,8 @@ TEST(Distribution, CropsLieInTheImage) {
 }
 
 window crop_of(image_shape s, range scale, range ratio, std::uint64_t sample = 0) {
-    return get<0>(draw(pipeline{random_resized_crop{.height = 1, .width = 1, .scale = scale, .ratio = ratio}}, s, sample, {}));
+    return get<0>(
+        draw(pipeline{random_resized_crop{.height = 1, .width = 1, .scale = scale, .ratio = ratio}}, s, sample, {}));
 }
 
 TEST(Distribution, CropFallsBackToTheCentre) {
@@ -116,7 +117,8 @@ TEST(Distribution, CropFallsBackToTheCentre) {
     EXPECT_EQ(crop_of({1, 1, 1}, {1, 1}, {0.1f, 0.2f}), (window{0, 0, 1, 1})) << "never empty";
     // The image's own ratio is allowed, but rarely drawn: its whole.
     int whole = 0;
-    for (std::uint64_t n = 0; n < 100; ++n) whole += crop_of({1, 100, 100}, {1, 1}, {0.1f, 10}, n) == window{0, 0, 100, 100};
+    for (std::uint64_t n = 0; n < 100; ++n)
+        whole += crop_of({1, 100, 100}, {1, 1}, {0.1f, 10}, n) == window{0, 0, 100, 100};
     EXPECT_GT(whole, 80);
 }
 
@@ -126,7 +128,8 @@ TEST(Distribution, Factors) {
     EXPECT_LT(kolmogorov(drawn(brightness{0.4f}, s, factor), uniform(0.6, 1.4)), limit);
     EXPECT_LT(kolmogorov(drawn(brightness{2.0f}, s, factor), uniform(0, 3)), limit);
     EXPECT_LT(kolmogorov(drawn(contrast{0.4f}, s, factor), uniform(0.6, 1.4)), limit);
-    EXPECT_LT(kolmogorov(drawn(rotation{.degrees = {-30, 60}}, s, [](auto p) { return p.degrees; }), uniform(-30, 60)), limit);
+    EXPECT_LT(kolmogorov(drawn(rotation{.degrees = {-30, 60}}, s, [](auto p) { return p.degrees; }), uniform(-30, 60)),
+              limit);
     EXPECT_LT(kolmogorov(drawn(gaussian_blur{}, s, [](auto p) { return p.sigma; }), uniform(0.1, 2)), limit);
 }
 
@@ -168,8 +171,8 @@ TEST(Distribution, ErasedRectangles) {
     EXPECT_LE(*std::max_element(areas.begin(), areas.end()), 0.3301);
     EXPECT_GE(*std::min_element(ratios.begin(), ratios.end()), std::log(0.299));
     EXPECT_LE(*std::max_element(ratios.begin(), ratios.end()), std::log(3.301));
-    const auto none_fits = drawn(random_erasing{.probability = 1, .scale = {1, 1}, .ratio = {1, 1}}, s,
-                                 [](window w) { return w.height; });
+    const auto none_fits =
+        drawn(random_erasing{.probability = 1, .scale = {1, 1}, .ratio = {1, 1}}, s, [](window w) { return w.height; });
     EXPECT_EQ(*std::max_element(none_fits.begin(), none_fits.end()), 0);
 }
 
@@ -211,7 +214,9 @@ TEST(Record, IsDrawnInAConstantExpression) {
 }
 
 TEST(Record, DependsOnEveryPartOfTheKey) {
-    const auto first = [](std::uint64_t sample, key k) { return get<3>(draw(everything, {3, 9, 9}, sample, k)).factor; };
+    const auto first = [](std::uint64_t sample, key k) {
+        return get<3>(draw(everything, {3, 9, 9}, sample, k)).factor;
+    };
     const float base = first(0, {});
     EXPECT_EQ(first(0, {}), base);
     EXPECT_NE(first(1, {}), base);

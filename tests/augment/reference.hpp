@@ -153,8 +153,8 @@ inline picture operate(const augment::gaussian_blur& op, augment::gaussian_blur:
 // number that those two bits say: (r cos, r sin) of the first two words, then of the others.
 inline picture operate(const augment::gaussian_noise& op, augment::gaussian_noise::parameters p, const picture& in) {
     return in.map([&](int c, int y, int x) {
-        const auto word = selfsame::philox({std::uint32_t(x & ~48), std::uint32_t(y), std::uint32_t(c), 0u},
-                                           {p.key[0], p.key[1]});
+        const auto word =
+            selfsame::philox({std::uint32_t(x & ~48), std::uint32_t(y), std::uint32_t(c), 0u}, {p.key[0], p.key[1]});
         const int which = x >> 4 & 3;
         const std::uint32_t a = word[which < 2 ? 0 : 2], b = word[which < 2 ? 1 : 3];
         const double radius = std::sqrt(-2 * std::log((double(a >> 9) + 0.5) / 8388608));

@@ -31,7 +31,8 @@ TEST(Philox, IsAConstantExpression) {
 TEST(RandomStream, ReadsBlocksInOrder) {
     random_stream s(0x0123456789abcdef, 7, 0xfedcba9876543210, 3, 9);
     for (std::uint32_t block = 0; block < 3; ++block) {
-        const words expected = philox({0x76543210, 0xfedcba98, 7, 3u << 24 | 9u << 16 | block}, {0x89abcdef, 0x01234567});
+        const words expected =
+            philox({0x76543210, 0xfedcba98, 7, 3u << 24 | 9u << 16 | block}, {0x89abcdef, 0x01234567});
         for (const std::uint32_t w : expected) EXPECT_EQ(s.bits(), w);
     }
 }
@@ -89,7 +90,8 @@ TEST(RandomStream, UniformIsUniform) {
 
 TEST(RandomStream, StreamsSideBySideAreUniform) {
     std::vector<double> x;
-    for (std::uint64_t sample = 0; sample < 50000; ++sample) x.push_back(double(random_stream(1, 0, sample, 0, 0).uniform()));
+    for (std::uint64_t sample = 0; sample < 50000; ++sample)
+        x.push_back(double(random_stream(1, 0, sample, 0, 0).uniform()));
     EXPECT_LT(kolmogorov(x, [](double v) { return v; }), 1.95);
 }
 

@@ -287,6 +287,7 @@ constexpr std::size_t sizes[][2] = {{1, 3}, {2, 1}, {7, 5}, {193, 17}, {sanitize
 TYPED_TEST(OwnObjective, SigLIP) {
     using P = TypeParam;
     for (const auto& s : sizes) {
+        if (P::similarity::normalizes && s[1] == 1) continue;  // the gradient of a cosine in one dimension is 0
         const siglip<typename P::similarity, typename P::negatives> o;
         compare<typename P::value>(o, o.scale, o.bias, siglip_row, s[0], s[1], 1 / std::sqrt(double(s[1])));
     }
@@ -295,7 +296,7 @@ TYPED_TEST(OwnObjective, SigLIP) {
 TYPED_TEST(OwnObjective, SquaredHinge) {
     using P = TypeParam;
     for (const auto& s : sizes) {
-        if (s[1] == 1) continue;  // the gradient of a cosine in one dimension is 0
+        if (s[1] == 1) continue;
         compare<typename P::value>(squared_hinge<typename P::similarity, typename P::negatives>{}, 1, 0, hinge_row, s[0],
                                    s[1], 1 / std::sqrt(double(s[1])));
     }

@@ -163,7 +163,7 @@ TEST(InfoNCEEdges, AllAlike) {
                 EXPECT_LE(worst, 40 * rounding + 3 * rounding / temperature) << describe(p);
                 // The gradients of the parts cancel in sum: what is left is rounding.
                 const reference_result r = reference(p);
-                const double bound = 10 * rounding + 3 * rounding / temperature;
+                const double bound = 30 * rounding + 3 * rounding / temperature;
                 EXPECT_LE(frobenius(got.anchors), bound * r.anchors_scale + 1e-30) << describe(p);
                 EXPECT_LE(frobenius(got.positives), bound * r.positives_scale + 1e-30) << describe(p);
             }
@@ -276,7 +276,7 @@ TEST(InfoNCEEdges, LevelsFarApart) {
             p.types = types;
             p.how = total::per_sample;
             const answer got = evaluate(p, fused);
-            EXPECT_EQ(complaints(got.fused, reference(got.rounded), p.how, {2e-6, 2e-5, 2e-6}), "") << describe(p);
+            EXPECT_EQ(complaints(got.fused, reference(got.rounded), p.how, {1e-5, 1e-4, 1e-4}), "") << describe(p);
         }
     }
 }

@@ -18,7 +18,8 @@ struct gaussian_blur {
     };
 
     void check(std::int32_t) const {
-        if (kernel < 1 || kernel > 255 || kernel % 2 == 0) fail("gaussian_blur.kernel", kernel, "an odd number from 1 to 255");
+        if (kernel < 1 || kernel > 255 || kernel % 2 == 0)
+            fail("gaussian_blur.kernel", kernel, "an odd number from 1 to 255");
         detail::check_positive("gaussian_blur.sigma", sigma);
     }
     constexpr parameters draw(random_stream& random, image_shape) const {

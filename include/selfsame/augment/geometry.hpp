@@ -40,8 +40,8 @@ constexpr std::int32_t up_to(random_stream& random, std::int32_t n) {
 /// ratio (width to height, uniform in its logarithm) are drawn until the rectangle fits; then the largest centred
 /// rectangle within the limits of the ratio is taken. Resizing is linear, with antialias, and reads the crop alone.
 struct random_resized_crop {
-    std::int32_t height, width;            ///< of the result
-    range scale{0.08f, 1.0f};              ///< share of the image's area
+    std::int32_t height, width;             ///< of the result
+    range scale{0.08f, 1.0f};               ///< share of the image's area
     range ratio{3.0f / 4.0f, 4.0f / 3.0f};  ///< width / height
 
     using parameters = window;

@@ -45,7 +45,8 @@ class sample_ids {
     }
     void check(index_t images) const {
         if (listed_ && static_cast<index_t>(list_.size()) != images) {
-            fail("sample_ids", std::to_string(list_.size()) + " ids", "one for each of " + std::to_string(images) + " images");
+            fail("sample_ids", std::to_string(list_.size()) + " ids",
+                 "one for each of " + std::to_string(images) + " images");
         }
     }
 
@@ -135,7 +136,8 @@ void draw(const pipeline<Ops...>& p, const Images& images, const sample_ids& ids
     detail::check_key(k);
     host::check_operations(p.operations, in.channels());
     if (static_cast<index_t>(drawn.size()) != in.count()) {
-        fail("parameters", std::to_string(drawn.size()) + " records", "one for each of " + std::to_string(in.count()) + " images");
+        fail("parameters", std::to_string(drawn.size()) + " records",
+             "one for each of " + std::to_string(in.count()) + " images");
     }
     for (index_t n = 0; n < in.count(); ++n) drawn[static_cast<std::size_t>(n)] = draw(p, in.shape(n), ids[n], k);
 }
@@ -158,9 +160,11 @@ void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images,
            std::type_identity_t<std::span<const typename pipeline<Ops...>::parameters>> given, Out&& out) {
     const auto in = host::image_source(images);
     if (static_cast<index_t>(given.size()) != in.count()) {
-        fail("parameters", std::to_string(given.size()) + " records", "one for each of " + std::to_string(in.count()) + " images");
+        fail("parameters", std::to_string(given.size()) + " records",
+             "one for each of " + std::to_string(in.count()) + " images");
     }
-    for (index_t n = 0; n < in.count(); ++n) host::check_parameters(p.operations, given[static_cast<std::size_t>(n)], in.shape(n));
+    for (index_t n = 0; n < in.count(); ++n)
+        host::check_parameters(p.operations, given[static_cast<std::size_t>(n)], in.shape(n));
     host::imagewise(as_context(ctx), p.operations, in, as_tensor<4>(out),
                     [&](index_t n) { return given[static_cast<std::size_t>(n)]; });
 }

@@ -39,14 +39,8 @@ constexpr T horner(T x, const Coefficients& c) {
 // log((1 + s) / (1 - s)) / s, sin(t) / t and cos(t), as series in the square.
 inline constexpr double two_atanh_series[] = {2.0,      2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
                                               2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21, 2.0 / 23};
-inline constexpr double sine_series[] = {1.0,
-                                         -1.0 / 6,
-                                         1.0 / 120,
-                                         -1.0 / 5040,
-                                         1.0 / 362880,
-                                         -1.0 / 39916800,
-                                         1.0 / 6227020800.0,
-                                         -1.0 / 1307674368000.0};
+inline constexpr double sine_series[] = {1.0,          -1.0 / 6,        1.0 / 120,          -1.0 / 5040,
+                                         1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800.0, -1.0 / 1307674368000.0};
 inline constexpr double cosine_series[] = {1.0,
                                            -1.0 / 2,
                                            1.0 / 24,
@@ -89,7 +83,8 @@ constexpr double exp(double x) {
     constexpr double log_two_low = 2.31904681384629956e-17;  // of ln 2 beyond double precision
     const double n = fma(x, 1.44269504088896340736, detail::round_magic) - detail::round_magic;
     const double r = fma(-n, log_two_low, fma(-n, detail::log_two, x));
-    return detail::horner(r, detail::exp_series) * __builtin_bit_cast(double, (static_cast<std::int64_t>(n) + 1023) * (std::int64_t{1} << 52));
+    return detail::horner(r, detail::exp_series) *
+           __builtin_bit_cast(double, (static_cast<std::int64_t>(n) + 1023) * (std::int64_t{1} << 52));
 }
 
 /// {sine, cosine} of an angle in degrees; exact at multiples of 90.
@@ -98,10 +93,14 @@ constexpr std::array<double, 2> sincos_degrees(double degrees) {
     const double t = fma(-90.0, quarters, degrees) * 0.0174532925199432958;
     const double s = t * detail::horner(t * t, detail::sine_series), c = detail::horner(t * t, detail::cosine_series);
     switch (static_cast<std::int64_t>(quarters) & 3) {
-        case 0: return {s, c};
-        case 1: return {c, 0 - s};
-        case 2: return {0 - s, 0 - c};
-        default: return {0 - c, s};
+        case 0:
+            return {s, c};
+        case 1:
+            return {c, 0 - s};
+        case 2:
+            return {0 - s, 0 - c};
+        default:
+            return {0 - c, s};
     }
 }
 
@@ -128,7 +127,8 @@ constexpr std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
 
     // An angle: a quarter turn, and a remainder in [-pi/4, pi/4).
     const float t = static_cast<float>(static_cast<std::int32_t>(b & 0x3fffffffu) - 0x20000000) * 0x1.921fb6p-30f;
-    const float sine = t * detail::horner(t * t, detail::sine_float), cosine = detail::horner(t * t, detail::cosine_float);
+    const float sine = t * detail::horner(t * t, detail::sine_float),
+                cosine = detail::horner(t * t, detail::cosine_float);
     const bool swap = (b >> 30 & 1u) != 0;
     const float first = radius * (swap ? sine : cosine), second = radius * (swap ? cosine : sine);
     const std::uint32_t second_sign = b & 0x80000000u, first_sign = second_sign ^ (b << 1 & 0x80000000u);

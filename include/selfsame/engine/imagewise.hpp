@@ -93,9 +93,8 @@ struct image_batch {
     index_t channels;
 };
 template <class Images>
-image_batch(const Images&, index_t) -> image_batch<std::remove_cvref_t<decltype(*std::declval<const Images&>()
-                                                                                     .data()
-                                                                                     ->data)>>;
+image_batch(const Images&, index_t)
+    -> image_batch<std::remove_cvref_t<decltype(*std::declval<const Images&>().data()->data)>>;
 
 /// Values of different types in one plain record, in order: drawn parameters, or the operations of a pipeline.
 template <class... T>
@@ -198,8 +197,8 @@ constexpr auto prepare(const Op& op, const typename Op::parameters& p, image_sha
     }
 }
 template <class Op>
-using prepared_t = decltype(prepare(std::declval<const Op&>(), std::declval<const parameters_of<Op>&>(), image_shape(),
-                                    float()));
+using prepared_t =
+    decltype(prepare(std::declval<const Op&>(), std::declval<const parameters_of<Op>&>(), image_shape(), float()));
 
 // Evaluated in a constant expression: a member that forgot constexpr fails here, and not silently on a device.
 template <class Op, std::size_t C>

@@ -35,7 +35,7 @@ struct log_sum_exp {
         const V before = math::select(sum == V(S(0)), V(lowest), level);
         V top = before;
         for (int k = 0; k < K; ++k) top = (math::max)(top, x[k]);
-        V total = sum * math::exp(before - top);
+        V total = sum * under(before, top);
         for (int k = 0; k < K; ++k) total = total + map(x[k], top);
         level = top;
         sum = total;
@@ -45,10 +45,14 @@ struct log_sum_exp {
         const V mine = math::select(sum == V(S(0)), V(lowest), level), other = math::select(o.sum == V(S(0)), mine, o.level);
         const V top = (math::max)(mine, other);
         level = math::select(o.sum == V(S(0)), level, top);
-        sum = sum * math::exp(mine - top) + o.sum * math::exp(other - top);
+        sum = sum * under(mine, top) + o.sum * under(other, top);
     }
     /// -inf for no terms.
     constexpr V value() const { return level + math::log(sum); }
+
+  private:
+    // exp(0) may be off by a rounding, and a row is merged thousands of times.
+    static constexpr V under(V x, V top) { return math::select(x == top, V(S(1)), math::exp(x - top)); }
 };
 
 /// sum_j x_j.

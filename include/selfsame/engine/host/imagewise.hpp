@@ -20,9 +20,7 @@ class image_list {
     }
     explicit image_list(const tensor<const T, 4>& t)
         : first_{t.data_handle(), t.extent(1), t.extent(2), t.stride(1), t.stride(2), t.stride(3)},
-          stride_(t.stride(0)),
-          count_(t.extent(0)),
-          channels_(t.extent(3)) {
+          stride_(t.stride(0)), count_(t.extent(0)), channels_(t.extent(3)) {
         check();
     }
 
@@ -47,7 +45,8 @@ class image_list {
         const bool same = list_.data() == nullptr;
         for (index_t n = 0; n < (same ? 1 : count_); ++n) {
             const image<T> one = (*this)[n];
-            if (one.data != nullptr && one.height >= 1 && one.height <= most && one.width >= 1 && one.width <= most) continue;
+            if (one.data != nullptr && one.height >= 1 && one.height <= most && one.width >= 1 && one.width <= most)
+                continue;
             const std::string name = same ? "images" : "images[" + std::to_string(n) + "]";
             if (one.data == nullptr) fail(name, "a null pointer", "pixels");
             fail(name, std::to_string(one.height) + " x " + std::to_string(one.width),
@@ -100,7 +99,8 @@ void check_drawn(const Op& op, const typename Op::parameters& p, image_shape sha
     } else if constexpr (resampling_op<Op>) {
         const window w = op.crop(p);
         const bool inside = w.height >= 1 && w.width >= 1 && w.top >= 0 && w.left >= 0 && w.height <= shape.height &&
-                            w.width <= shape.width && w.top <= shape.height - w.height && w.left <= shape.width - w.width;
+                            w.width <= shape.width && w.top <= shape.height - w.height &&
+                            w.left <= shape.width - w.width;
         if (!inside) {
             fail("parameters: crop",
                  std::to_string(w.height) + " x " + std::to_string(w.width) + " at (" + std::to_string(w.top) + ", " +
@@ -123,7 +123,8 @@ void absorb_reach(const Op& op, image_limits& limits) {
 
 /// Refuses parameters that were not drawn for an image of this shape.
 template <class... Ops>
-void check_parameters(const record<Ops...>& operations, const record<typename Ops::parameters...>& p, image_shape shape) {
+void check_parameters(const record<Ops...>& operations, const record<typename Ops::parameters...>& p,
+                      image_shape shape) {
     for_each_operation(operations, [&](const auto& op, auto index) {
         detail::check_drawn(op, get<index()>(p), shape);
         shape = output_shape(op, shape);
@@ -132,8 +133,8 @@ void check_parameters(const record<Ops...>& operations, const record<typename Op
 
 /// Runs the operations on every image, with the parameters that draw(n) gives.
 template <class Policy, class... Ops, class T, class Out, class Draw>
-void imagewise(const context<Policy>& ctx, const record<Ops...>& operations, const image_list<T>& images, const Out& out,
-               Draw&& draw) {
+void imagewise(const context<Policy>& ctx, const record<Ops...>& operations, const image_list<T>& images,
+               const Out& out, Draw&& draw) {
     static_assert(std::is_same_v<typename Out::element_type, float> && Out::rank() == 4,
                   "selfsame: out: a float tensor N x channels x height x width is expected");
     static_assert(Out::accessor_type::space == memory_space::host, "selfsame: out: host memory is expected");

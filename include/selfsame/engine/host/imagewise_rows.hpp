@@ -59,7 +59,8 @@ SELFSAME_INLINE batch<float> load_values(const std::uint8_t* p) {
     bytes b{};
     std::memcpy(&b, p, L);
 #if defined(SELFSAME_AVX512)
-    const auto i = reinterpret_cast<integers>(__builtin_ia32_pmovzxbd512_mask(b, integers{}, static_cast<unsigned short>(-1)));
+    const auto i =
+        reinterpret_cast<integers>(__builtin_ia32_pmovzxbd512_mask(b, integers{}, static_cast<unsigned short>(-1)));
 #else
     const auto i = reinterpret_cast<integers>(__builtin_ia32_pmovzxbd256(b));
 #endif
@@ -124,11 +125,16 @@ void combine_rows_n(const T* const* rows, const float* weights, std::int32_t tap
 template <class T>
 void combine_rows(const T* const* rows, const float* weights, std::int32_t taps, index_t n, float* out) {
     switch (taps) {
-        case 1: return combine_rows_n<1>(rows, weights, taps, n, out);
-        case 2: return combine_rows_n<2>(rows, weights, taps, n, out);
-        case 3: return combine_rows_n<3>(rows, weights, taps, n, out);
-        case 4: return combine_rows_n<4>(rows, weights, taps, n, out);
-        default: return combine_rows_n<0>(rows, weights, taps, n, out);
+        case 1:
+            return combine_rows_n<1>(rows, weights, taps, n, out);
+        case 2:
+            return combine_rows_n<2>(rows, weights, taps, n, out);
+        case 3:
+            return combine_rows_n<3>(rows, weights, taps, n, out);
+        case 4:
+            return combine_rows_n<4>(rows, weights, taps, n, out);
+        default:
+            return combine_rows_n<0>(rows, weights, taps, n, out);
     }
 }
 
@@ -140,7 +146,8 @@ void combine_strided_rows(const T* const* rows, const float* weights, std::int32
         for (index_t c = 0; c < C; ++c) {
             float s = 0;
             for (std::int32_t t = 0; t < taps; ++t) {
-                s = math::fma(weights[t], static_cast<float>(rows[t][x * from.column_stride + c * from.channel_stride]), s);
+                s = math::fma(weights[t], static_cast<float>(rows[t][x * from.column_stride + c * from.channel_stride]),
+                              s);
             }
             out[x * C + c] = is_byte<T> ? divide_by_255(s) : s;
         }
@@ -186,20 +193,30 @@ void resize_interleaved_n(const float* in, const axis_table& axis, index_t width
 
 inline void resize_plane(const float* in, const axis_table& axis, index_t width, float* out) {
     switch (axis.taps) {
-        case 1: return resize_plane_n<1>(in, axis, width, out);
-        case 2: return resize_plane_n<2>(in, axis, width, out);
-        case 3: return resize_plane_n<3>(in, axis, width, out);
-        case 4: return resize_plane_n<4>(in, axis, width, out);
-        default: return resize_plane_n<0>(in, axis, width, out);
+        case 1:
+            return resize_plane_n<1>(in, axis, width, out);
+        case 2:
+            return resize_plane_n<2>(in, axis, width, out);
+        case 3:
+            return resize_plane_n<3>(in, axis, width, out);
+        case 4:
+            return resize_plane_n<4>(in, axis, width, out);
+        default:
+            return resize_plane_n<0>(in, axis, width, out);
     }
 }
 inline void resize_interleaved(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
     switch (axis.taps) {
-        case 1: return resize_interleaved_n<1>(in, axis, width, out);
-        case 2: return resize_interleaved_n<2>(in, axis, width, out);
-        case 3: return resize_interleaved_n<3>(in, axis, width, out);
-        case 4: return resize_interleaved_n<4>(in, axis, width, out);
-        default: return resize_interleaved_n<0>(in, axis, width, out);
+        case 1:
+            return resize_interleaved_n<1>(in, axis, width, out);
+        case 2:
+            return resize_interleaved_n<2>(in, axis, width, out);
+        case 3:
+            return resize_interleaved_n<3>(in, axis, width, out);
+        case 4:
+            return resize_interleaved_n<4>(in, axis, width, out);
+        default:
+            return resize_interleaved_n<0>(in, axis, width, out);
     }
 }
 
@@ -227,7 +244,8 @@ inline void filter_along(const float* in, const float* weights, std::int32_t rad
 }
 
 /// Rows -radius to radius about rows[radius], filtered across.
-inline void filter_across(const float* const* rows, const float* weights, std::int32_t radius, index_t width, float* out) {
+inline void filter_across(const float* const* rows, const float* weights, std::int32_t radius, index_t width,
+                          float* out) {
     using V = batch<float>;
     constexpr index_t L = lanes<float>;
     for (index_t i = 0; i < width; i += 2 * L) {

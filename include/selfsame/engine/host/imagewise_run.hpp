@@ -129,7 +129,8 @@ class image_runner {
             step* const first = at;
             if (mean_known) at->prepare(*at, mean), ++at;
             bool turns = false;
-            for (; at != end && (at->kind == step_kind::mirror || (at->kind == step_kind::rows && !at->measures)); ++at) {
+            for (; at != end && (at->kind == step_kind::mirror || (at->kind == step_kind::rows && !at->measures));
+                 ++at) {
                 if (at->kind == step_kind::mirror) turns ^= at->flips.vertical;
             }
             const step* const measuring = at != end && at->kind == step_kind::rows ? at : nullptr;
@@ -159,11 +160,11 @@ class image_runner {
     }
 
     template <class U>
-    double pass_from(const image<U>& from, const step* head, mirror flips, const step* first, const step* last, bool turns,
-                     const step* measuring, const image_target* out) {
+    double pass_from(const image<U>& from, const step* head, mirror flips, const step* first, const step* last,
+                     bool turns, const step* measuring, const image_target* out) {
         const image_shape in_shape = shape_;
         const bool filters = head != nullptr && head->kind == step_kind::convolve;
-        const bool in_place = !external_ && (head == nullptr || filters) && !turns && !flips.vertical;
+        const bool in_place = !external_ && (head == nullptr || filters) && !turns;
         const int to = external_ || in_place ? which_ : 1 - which_;
         channel_values fill(0.0f);
         if (head != nullptr) {
@@ -202,7 +203,8 @@ class image_runner {
                 if (filters) {
                     filtered_row(from, head->radius, y, buffer);
                 } else {
-                    warp_row<C>({from.data, from.channel_stride}, from.row_stride, in_shape, head->source, fill, y, buffer);
+                    warp_row<C>({from.data, from.channel_stride}, from.row_stride, in_shape, head->source, fill, y,
+                                buffer);
                 }
             }
 
@@ -346,10 +348,10 @@ class image_runner {
     image_workspace w_;
     image<T> given_{};
     image_shape shape_{};
-    bool external_ = true;   // the next source is the given image
-    int which_ = 0;          // the intermediate image that holds the current state
-    index_t fetched_ = 0;    // rows asked for
-    index_t filtered_ = 0;   // rows in the ring so far
+    bool external_ = true;  // the next source is the given image
+    int which_ = 0;         // the intermediate image that holds the current state
+    index_t fetched_ = 0;   // rows asked for
+    index_t filtered_ = 0;  // rows in the ring so far
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host

@@ -57,11 +57,10 @@ const auto& prepared_at(const step& s) {
 template <class Op>
 void prepare_step(step& s, float mean) {
     using prepared = selfsame::detail::prepared_t<Op>;
-    static_assert(sizeof(prepared) <= sizeof(s.prepared) && alignof(prepared) <= 16 &&
-                      std::is_trivially_copyable_v<prepared>,
-                  "selfsame: what an operation prepares has to be plain and at most 96 bytes");
-    ::new (s.prepared) prepared(
-        selfsame::detail::prepare(operation_of<Op>(s), parameters_at<Op>(s), s.shape, mean));
+    static_assert(
+        sizeof(prepared) <= sizeof(s.prepared) && alignof(prepared) <= 16 && std::is_trivially_copyable_v<prepared>,
+        "selfsame: what an operation prepares has to be plain and at most 96 bytes");
+    ::new (s.prepared) prepared(selfsame::detail::prepare(operation_of<Op>(s), parameters_at<Op>(s), s.shape, mean));
 }
 
 template <class Op, int C>
