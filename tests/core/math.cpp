@@ -264,7 +264,10 @@ constexpr bool constant() {
     good = good && near(math::sqrt(T(1e20)), 1e10) && math::sqrt(T(0)) == T(0) && math::sqrt(infinity) == infinity;
     good = good && math::abs(T(-2)) == T(2) && math::max(T(1), T(2)) == T(2) && math::min(T(1), T(2)) == T(1);
     good = good && math::exp(-infinity) == T(0) && math::exp(infinity) == infinity && math::softplus(-infinity) == T(0);
-    good = good && math::exp(nan) != math::exp(nan) && math::sqrt(nan) != math::sqrt(nan);
+#if !defined(__clang__)  // for which an operation on NaN is no constant
+    good = good && math::exp(nan) != math::exp(nan);
+#endif
+    good = good && math::sqrt(nan) != math::sqrt(nan);
     good = good && math::log(T(0)) == -infinity && math::log(T(-0.0)) == -infinity && math::log(infinity) == infinity;
     const T negative = math::log(-std::numeric_limits<T>::min()), root = math::sqrt(T(-1));
     return good && negative != negative && root != root;
