@@ -16,5 +16,6 @@ struct own : selfsame::nt_xent {
 };
 
 float use(std::vector<float>& a, std::vector<float>& p) {
-    return selfsame::forward(thrust::seq, own{}, selfsame::pairs{selfsame::matrix(a.data(), 4, 2), selfsame::matrix(p.data(), 4, 2)});
+    const selfsame::pairs inputs{selfsame::matrix(a.data(), 4, 2), selfsame::matrix(p.data(), 4, 2)};
+    return selfsame::forward(thrust::seq, own{}, inputs);
 }

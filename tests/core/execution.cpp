@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <thrust/system/omp/execution_policy.h>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <new>
 #include <string>
-#include <thrust/system/omp/execution_policy.h>
 #include <type_traits>
 #include <vector>
 

@@ -23,7 +23,8 @@ double meaning(std::uint16_t bits) {
     const int exponent = (bits & 0x7fff) >> mantissa, fraction = bits & ((1 << mantissa) - 1);
     const double sign = (bits & 0x8000) != 0 ? -1 : 1;
     if (exponent == (1 << (15 - mantissa)) - 1) {
-        return fraction != 0 ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+        return fraction != 0 ? std::numeric_limits<double>::quiet_NaN()
+                             : sign * std::numeric_limits<double>::infinity();
     }
     if (exponent == 0) return sign * std::ldexp(fraction, 1 - bias - mantissa);
     return sign * std::ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);

@@ -27,7 +27,8 @@ inline constexpr bool sanitized = false;
 #endif
 
 /// RapidCheck draws the same cases each time, fewer under a sanitizer; the variable RC_PARAMS says otherwise.
-inline const bool repeatable = setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
+inline const bool repeatable =
+    setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
 
 /// |got - expected| over the spacing of T near expected (at least that of the smallest normal number).
 template <class T>

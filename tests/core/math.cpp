@@ -80,9 +80,9 @@ TYPED_TEST(Math, Exp2) {
     using M = about<TypeParam>;
     using T = typename M::T;
     const T top = M::single ? T(127.5) : T(1023.5), bottom = M::single ? T(-125.5) : T(-1021.5);
-    M::compare(arguments<T>(bottom, top, {T(0), T(-0.0), T(1), T(-1), T(0.5), T(-0.5), T(1.5), T(2.5), T(-2.5)}),
-               [](auto x) { return math::exp2(x); }, [](long double x) { return std::exp2(x); },
-               [](double) { return 3.0; });
+    M::compare(
+        arguments<T>(bottom, top, {T(0), T(-0.0), T(1), T(-1), T(0.5), T(-0.5), T(1.5), T(2.5), T(-2.5)}),
+        [](auto x) { return math::exp2(x); }, [](long double x) { return std::exp2(x); }, [](double) { return 3.0; });
 }
 
 TYPED_TEST(Math, Exp2OfIntegersIsNearlyExact) {
@@ -90,8 +90,9 @@ TYPED_TEST(Math, Exp2OfIntegersIsNearlyExact) {
     using T = typename M::T;
     std::vector<T> x;
     for (int k = M::single ? -126 : -1022; k < (M::single ? 128 : 1024); ++k) x.push_back(static_cast<T>(k));
-    M::compare(x, [](auto v) { return math::exp2(v); }, [](long double v) { return std::exp2(v); },
-               [](double) { return M::single ? 1.0 : 0.0; });
+    M::compare(
+        x, [](auto v) { return math::exp2(v); }, [](long double v) { return std::exp2(v); },
+        [](double) { return M::single ? 1.0 : 0.0; });
 }
 
 TYPED_TEST(Math, ExponentialsAtTheEdges) {
@@ -143,48 +144,54 @@ TYPED_TEST(Math, Exp) {
     using M = about<TypeParam>;
     using T = typename M::T;
     const T top = M::single ? T(88) : T(709), bottom = M::single ? T(-87) : T(-708);
-    M::compare(arguments<T>(bottom, top, {T(0), T(-0.0), T(1), T(-1), M::smallest}), [](auto x) { return math::exp(x); },
-               [](long double x) { return std::exp(x); }, [](double x) { return 4 + 2.2 * std::fabs(x); });
+    M::compare(
+        arguments<T>(bottom, top, {T(0), T(-0.0), T(1), T(-1), M::smallest}), [](auto x) { return math::exp(x); },
+        [](long double x) { return std::exp(x); }, [](double x) { return 4 + 2.2 * std::fabs(x); });
 }
 
 TYPED_TEST(Math, Log) {
     using M = about<TypeParam>;
     using T = typename M::T;
-    std::vector<T> x = {T(1), T(2), T(0.5), M::smallest, M::largest, M::epsilon, T(1) + M::epsilon, T(1) - M::epsilon / 2};
+    std::vector<T> x = {
+        T(1), T(2), T(0.5), M::smallest, M::largest, M::epsilon, T(1) + M::epsilon, T(1) - M::epsilon / 2};
     for (const T e : arguments<T>(M::single ? T(-87) : T(-708), M::single ? T(88) : T(709))) x.push_back(std::exp(e));
     for (const T e : arguments<T>(T(-0.5), T(0.5))) x.push_back(T(1) + e);
-    M::compare(x, [](auto v) { return math::log(v); }, [](long double v) { return std::log(v); },
-               [](double) { return 4.0; });
+    M::compare(
+        x, [](auto v) { return math::log(v); }, [](long double v) { return std::log(v); }, [](double) { return 4.0; });
 }
 
 TYPED_TEST(Math, LogAtTheEdges) {
     using M = about<TypeParam>;
     using T = typename M::T;
     const T tiny = std::numeric_limits<T>::denorm_min();
-    const std::vector<T> x = {T(0), T(-0.0), T(-1), -M::infinity, M::infinity, M::nan, tiny, M::smallest / 4, -M::smallest,
-                              -tiny, -M::largest};
-    M::compare(x, [](auto v) { return math::log(v); },
-               [](long double v) {
-                   if (v == 0) return -std::numeric_limits<long double>::infinity();
-                   return v < 0 ? std::numeric_limits<long double>::quiet_NaN() : std::log(v);
-               },
-               [](double) { return 4.0; });
+    const std::vector<T> x = {T(0), T(-0.0),         T(-1),        -M::infinity, M::infinity, M::nan,
+                              tiny, M::smallest / 4, -M::smallest, -tiny,        -M::largest};
+    M::compare(
+        x, [](auto v) { return math::log(v); },
+        [](long double v) {
+            if (v == 0) return -std::numeric_limits<long double>::infinity();
+            return v < 0 ? std::numeric_limits<long double>::quiet_NaN() : std::log(v);
+        },
+        [](double) { return 4.0; });
 }
 
 TYPED_TEST(Math, LogOfOnePlus) {
     using M = about<TypeParam>;
     using T = typename M::T;
-    M::compare(arguments<T>(T(0), T(1), {T(0), T(1), M::smallest}), [](auto x) { return math::log1p_unit(x); },
-               [](long double x) { return std::log1p(x); }, [](double) { return 4.0; });
+    M::compare(
+        arguments<T>(T(0), T(1), {T(0), T(1), M::smallest}), [](auto x) { return math::log1p_unit(x); },
+        [](long double x) { return std::log1p(x); }, [](double) { return 4.0; });
 }
 
 TYPED_TEST(Math, Softplus) {
     using M = about<TypeParam>;
     using T = typename M::T;
-    const std::vector<T> x = arguments<T>(M::single ? T(-86) : T(-707), T(1000), {T(0), T(-0.0), M::largest, M::infinity});
-    M::compare(x, [](auto v) { return math::softplus(v); },
-               [](long double v) { return v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)); },
-               [](double v) { return 5 + (v < 0 ? 2.2 * std::fabs(v) : 0); });
+    const std::vector<T> x =
+        arguments<T>(M::single ? T(-86) : T(-707), T(1000), {T(0), T(-0.0), M::largest, M::infinity});
+    M::compare(
+        x, [](auto v) { return math::softplus(v); },
+        [](long double v) { return v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)); },
+        [](double v) { return 5 + (v < 0 ? 2.2 * std::fabs(v) : 0); });
     const auto ends = value<TypeParam>::map(std::vector<T>{-M::infinity, -M::largest, T(-1e4), M::nan},
                                             [](auto v) { return math::softplus(v); });
     EXPECT_EQ(ends[0], T(0));
@@ -196,10 +203,11 @@ TYPED_TEST(Math, Softplus) {
 TYPED_TEST(Math, Sigmoid) {
     using M = about<TypeParam>;
     using T = typename M::T;
-    M::compare(arguments<T>(M::single ? T(-86) : T(-707), T(1000), {T(0), M::largest, M::infinity}),
-               [](auto v) { return math::sigmoid(v); },
-               [](long double v) { return v > 0 ? 1 / (1 + std::exp(-v)) : std::exp(v) / (1 + std::exp(v)); },
-               [](double v) { return 5 + (v < 0 ? 2.2 * std::fabs(v) : 0); });
+    M::compare(
+        arguments<T>(M::single ? T(-86) : T(-707), T(1000), {T(0), M::largest, M::infinity}),
+        [](auto v) { return math::sigmoid(v); },
+        [](long double v) { return v > 0 ? 1 / (1 + std::exp(-v)) : std::exp(v) / (1 + std::exp(v)); },
+        [](double v) { return 5 + (v < 0 ? 2.2 * std::fabs(v) : 0); });
     const auto ends =
         value<TypeParam>::map(std::vector<T>{-M::infinity, T(-1e4), M::nan}, [](auto v) { return math::sigmoid(v); });
     EXPECT_EQ(ends[0], T(0));
@@ -218,7 +226,8 @@ TYPED_TEST(Math, AbsMinMaxSelect) {
     const auto chosen = in([](auto v) { return math::select(v < decltype(v)(T(0)), decltype(v)(T(7)), v); });
     for (std::size_t k = 0; k < x.size(); ++k) {
         if (std::isnan(x[k])) {
-            EXPECT_TRUE(std::isnan(magnitude[k]) && std::isnan(larger[k]) && std::isnan(smaller[k])) << "data is second";
+            EXPECT_TRUE(std::isnan(magnitude[k]) && std::isnan(larger[k]) && std::isnan(smaller[k]))
+                << "data is second";
             EXPECT_TRUE(std::isnan(chosen[k]));
             continue;
         }
@@ -259,7 +268,8 @@ constexpr bool constant() {
     bool good = near(math::exp2(T(0.5)), 1.41421356237309504880) && near(math::exp2(T(-3)), 0.125);
     good = good && near(math::exp(T(1)), 2.71828182845904523536) && near(math::exp(T(-2)), 0.135335283236612691894);
     good = good && near(math::log(T(10)), 2.30258509299404568402) && math::log(T(1)) == T(0);
-    good = good && near(math::softplus(T(0)), 0.693147180559945309417) && near(math::sigmoid(T(1)), 0.731058578630004879);
+    good =
+        good && near(math::softplus(T(0)), 0.693147180559945309417) && near(math::sigmoid(T(1)), 0.731058578630004879);
     good = good && near(math::sqrt(T(2)), 1.41421356237309504880) && near(math::sqrt(T(1e-20)), 1e-10);
     good = good && near(math::sqrt(T(1e20)), 1e10) && math::sqrt(T(0)) == T(0) && math::sqrt(infinity) == infinity;
     good = good && math::abs(T(-2)) == T(2) && math::max(T(1), T(2)) == T(2) && math::min(T(1), T(2)) == T(1);

@@ -167,7 +167,8 @@ TEST(Tensor, OwnTypesEnterByTheirTraits) {
 TEST(Tensor, WhatIsATensorOfWhichRank) {
     static_assert(selfsame::tensor_like<std::vector<float>, 1> && !selfsame::tensor_like<std::vector<float>, 2>);
     static_assert(selfsame::tensor_like<const std::vector<float>, 1> && selfsame::tensor_like<float, 1>);
-    static_assert(selfsame::tensor_like<selfsame::tensor<int, 3>, 3> && !selfsame::tensor_like<selfsame::tensor<int, 3>, 2>);
+    static_assert(selfsame::tensor_like<selfsame::tensor<int, 3>, 3> &&
+                  !selfsame::tensor_like<selfsame::tensor<int, 3>, 2>);
     static_assert(selfsame::tensor_like<grid, 2> && !selfsame::tensor_like<grid, 1>);
     static_assert(selfsame::tensor_like<array_of_any_rank, 2> && selfsame::tensor_like<array_of_any_rank, 4>);
     static_assert(!selfsame::tensor_like<unknown, 1> && !selfsame::tensor_like<float*, 1>);
@@ -179,7 +180,8 @@ TEST(Tensor, OutputsWhoseElementsShareMemoryAreRefused) {
     const std::array<index_t, 2> extents{2, 3};
     const auto check = [&](index_t down, index_t across) {
         return refusal([&] {
-            selfsame::check_writable("gradient", selfsame::view(x.data(), extents, std::array<index_t, 2>{down, across}));
+            selfsame::check_writable("gradient",
+                                     selfsame::view(x.data(), extents, std::array<index_t, 2>{down, across}));
         });
     };
     EXPECT_EQ(check(3, 1), "accepted");

@@ -25,7 +25,8 @@ inline constexpr bool sanitized = false;
 #endif
 
 /// RapidCheck draws the same cases each time, fewer under a sanitizer; the variable RC_PARAMS says otherwise.
-inline const bool repeatable = setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
+inline const bool repeatable =
+    setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
 
 using matrix = std::vector<std::vector<double>>;
 
@@ -92,7 +93,8 @@ inline dense_result dense_pairs(who against, bool normalize, double scale, doubl
     dense_result result;
     result.losses.assign(n, 0);
     matrix g(2 * n, std::vector<double>(width, 0));
-    const auto visit = [&](std::size_t anchor, std::size_t positive, std::size_t first, std::size_t last, double share) {
+    const auto visit = [&](std::size_t anchor, std::size_t positive, std::size_t first, std::size_t last,
+                           double share) {
         std::vector<std::size_t> who;
         std::vector<double> logits;
         for (std::size_t j = first; j < last; ++j) {

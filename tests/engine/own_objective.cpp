@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <thrust/system/omp/execution_policy.h>
 #include <algorithm>
 #include <string>
-#include <thrust/system/omp/execution_policy.h>
 #include <vector>
 
 #include "helpers.hpp"
@@ -218,7 +218,9 @@ row_result decoupled_row(const std::vector<double>& x, double y) {
 }
 
 template <class Negatives>
-constexpr who who_of = Negatives::one_set ? who::both_views : Negatives::two_way ? who::two_way : who::in_batch;
+constexpr who who_of = Negatives::one_set   ? who::both_views
+                       : Negatives::two_way ? who::two_way
+                                            : who::in_batch;
 
 template <class T, class Objective>
 void compare(const Objective& o, double scale, double bias, const row_function& row, std::size_t n, std::size_t width,
@@ -231,11 +233,12 @@ void compare(const Objective& o, double scale, double bias, const row_function& 
         }
         *m = rounded<T>(*m);
     }
-    const dense_result expected = dense_pairs(who_of<typename Objective::negatives>, Objective::similarity::normalizes,
-                                              scale, bias, row, a, b);
+    const dense_result expected =
+        dense_pairs(who_of<typename Objective::negatives>, Objective::similarity::normalizes, scale, bias, row, a, b);
     const std::vector<T> va = flat<T>(a), vb = flat<T>(b);
     const auto rows = static_cast<selfsame::index_t>(n), columns = static_cast<selfsame::index_t>(width);
-    const selfsame::pairs inputs{selfsame::matrix(va.data(), rows, columns), selfsame::matrix(vb.data(), rows, columns)};
+    const selfsame::pairs inputs{selfsame::matrix(va.data(), rows, columns),
+                                 selfsame::matrix(vb.data(), rows, columns)};
     for (const int threads : {1, 3}) {
         for (const std::size_t scratch : {std::size_t(0), std::size_t(1) << 20}) {
             const selfsame::context ctx{thrust::omp::par, threads, scratch};
@@ -297,8 +300,8 @@ TYPED_TEST(OwnObjective, SquaredHinge) {
     using P = TypeParam;
     for (const auto& s : sizes) {
         if (s[1] == 1) continue;
-        compare<typename P::value>(squared_hinge<typename P::similarity, typename P::negatives>{}, 1, 0, hinge_row, s[0],
-                                   s[1], 1 / std::sqrt(double(s[1])));
+        compare<typename P::value>(squared_hinge<typename P::similarity, typename P::negatives>{}, 1, 0, hinge_row,
+                                   s[0], s[1], 1 / std::sqrt(double(s[1])));
     }
 }
 
@@ -316,8 +319,8 @@ TYPED_TEST(OwnObjective, Decoupled) {
     using P = TypeParam;
     for (const auto& s : sizes) {
         if (s[0] == 1 || s[1] == 1) continue;
-        compare<typename P::value>(decoupled<typename P::similarity, typename P::negatives>{}, 10, 0, decoupled_row, s[0],
-                                   s[1], 1 / std::sqrt(double(s[1])));
+        compare<typename P::value>(decoupled<typename P::similarity, typename P::negatives>{}, 10, 0, decoupled_row,
+                                   s[0], s[1], 1 / std::sqrt(double(s[1])));
     }
 }
 
@@ -340,7 +343,8 @@ TEST(OwnObjectiveFarApart, NegativesAreReducedWhereverThePositiveIs) {
         const dense_result expected = dense_pairs(who::in_batch, false, 10, 0, decoupled_row, da, db);
         std::vector<float> ga(2 * n), gb(2 * n);
         const auto loss = selfsame::value_and_grad(
-            thrust::seq, objective{}, selfsame::pairs{selfsame::matrix(a.data(), n, 2), selfsame::matrix(b.data(), n, 2)},
+            thrust::seq, objective{},
+            selfsame::pairs{selfsame::matrix(a.data(), n, 2), selfsame::matrix(b.data(), n, 2)},
             selfsame::pair_gradients{selfsame::matrix(ga.data(), n, 2), selfsame::matrix(gb.data(), n, 2)});
         EXPECT_NEAR(loss, expected.mean, 2e-6 * (std::max)(1.0, std::fabs(expected.mean))) << mine;
         EXPECT_LE(relative_distance(ga, expected.anchors), 2e-5) << mine;
@@ -348,8 +352,8 @@ TEST(OwnObjectiveFarApart, NegativesAreReducedWhereverThePositiveIs) {
     }
 }
 
-// ---- What satisfies the concept: a member that cannot be evaluated in a constant expression would be silently empty on
-// a device.
+// ---- What satisfies the concept: a member that cannot be evaluated in a constant expression would be silently empty
+// on a device.
 
 using right = siglip<selfsame::cosine, selfsame::in_batch>;
 static_assert(selfsame::pairwise_objective<right>);

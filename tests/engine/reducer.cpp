@@ -61,7 +61,8 @@ TYPED_TEST(Reducer, LogSumExpInAnyOrder) {
                 EXPECT_EQ(got, -std::numeric_limits<T>::infinity());
             } else {
                 const double bound = 8 * static_cast<double>(std::numeric_limits<T>::epsilon());
-                EXPECT_NEAR(got, static_cast<double>(e), bound * (std::max)(1.0, std::fabs(static_cast<double>(e)))) << spread;
+                EXPECT_NEAR(got, static_cast<double>(e), bound * (std::max)(1.0, std::fabs(static_cast<double>(e))))
+                    << spread;
             }
         }
     }

@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <thrust/system/omp/execution_policy.h>
 #include <atomic>
 #include <memory>
 #include <set>
 #include <string>
-#include <thrust/system/omp/execution_policy.h>
 #include <vector>
 
 #include "helpers.hpp"
@@ -35,8 +35,8 @@ std::string run(index_t rows, index_t columns, bool one_set, Policy policy, int 
     std::atomic<int> shared = 0, outside = 0;
     seen.assign(blocks, {});
     schedule.run(context<Policy>{policy, threads}, tickets.data(), [&](const tile_schedule::tile& t, int) {
-        if (t.row_block < 0 || t.row_block >= rows || t.column_block < 0 || t.column_block >= columns ||
-            t.number < 0 || t.number >= schedule.numbers()) {
+        if (t.row_block < 0 || t.row_block >= rows || t.column_block < 0 || t.column_block >= columns || t.number < 0 ||
+            t.number >= schedule.numbers()) {
             ++outside;
             return;
         }

@@ -67,7 +67,8 @@ answer evaluate_as(const problem& p, which calls) {
     };
     if ((calls & apart) != 0) {
         using value = selfsame::host::compute_type<std::remove_const_t<decltype(inputs)>>;
-        std::vector<value> saved(static_cast<std::size_t>(selfsame::saved_size(o, static_cast<index_t>(p.anchors.rows))));
+        std::vector<value> saved(
+            static_cast<std::size_t>(selfsame::saved_size(o, static_cast<index_t>(p.anchors.rows))));
         const auto both = [&](const std::vector<double>& upstream) {
             return [&](std::vector<double>& loss, const auto& gradients) {
                 selfsame::forward(ctx, o, inputs, loss, saved);
@@ -89,10 +90,14 @@ template <class Types, class Similarity, class Precision = selfsame::full_precis
 answer evaluate_with(const problem& p, which calls) {
     using namespace selfsame;
     switch (p.against) {
-        case contrast::both_views: return evaluate_as<info_nce<Similarity, both_views, Precision>, Types>(p, calls);
-        case contrast::in_batch: return evaluate_as<info_nce<Similarity, in_batch, Precision>, Types>(p, calls);
-        case contrast::two_way: return evaluate_as<info_nce<Similarity, in_batch_two_way, Precision>, Types>(p, calls);
-        case contrast::queue: return evaluate_as<info_nce<Similarity, from_queue, Precision>, Types>(p, calls);
+        case contrast::both_views:
+            return evaluate_as<info_nce<Similarity, both_views, Precision>, Types>(p, calls);
+        case contrast::in_batch:
+            return evaluate_as<info_nce<Similarity, in_batch, Precision>, Types>(p, calls);
+        case contrast::two_way:
+            return evaluate_as<info_nce<Similarity, in_batch_two_way, Precision>, Types>(p, calls);
+        case contrast::queue:
+            return evaluate_as<info_nce<Similarity, from_queue, Precision>, Types>(p, calls);
     }
     throw std::logic_error("no such contrast");
 }

@@ -16,8 +16,8 @@
 #include "selfsame/objective/info_nce.hpp"
 
 /// \file
-/// Shared by the tests of objectives: problems with memory layouts, and one function that gives a problem to the library
-/// whatever its types are. The library's templates are instantiated once, in evaluate_*.cpp.
+/// Shared by the tests of objectives: problems with memory layouts, and one function that gives a problem to the
+/// library whatever its types are. The library's templates are instantiated once, in evaluate_*.cpp.
 
 namespace selfsame_tests {
 
@@ -38,7 +38,8 @@ inline constexpr bool sanitized = false;
 #endif
 
 /// RapidCheck draws the same cases each time, fewer under a sanitizer; the variable RC_PARAMS says otherwise.
-inline const bool repeatable = setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
+inline const bool repeatable =
+    setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
 
 /// How a matrix lies in memory. The last two make all rows, or all elements, one and the same: only for inputs.
 enum class layout { packed, padded, transposed, upside_down, mirrored, spread, repeated, constant };
@@ -51,16 +52,9 @@ class stored {
     stored(std::size_t rows, std::size_t width, layout how = layout::packed)
         : rows_(static_cast<index_t>(rows)), width_(static_cast<index_t>(width)) {
         const index_t r = rows_, w = width_;
-        switch (how) {
-            case layout::packed: strides_ = {w, 1}; break;
-            case layout::padded: strides_ = {w + 3, 1}; break;
-            case layout::transposed: strides_ = {1, r + 1}; break;
-            case layout::upside_down: strides_ = {-(w + 1), 1}; break;
-            case layout::mirrored: strides_ = {w, -1}; break;
-            case layout::spread: strides_ = {3 * w + 2, 3}; break;
-            case layout::repeated: strides_ = {0, 1}; break;
-            case layout::constant: strides_ = {0, 0}; break;
-        }
+        const std::array<index_t, 2> strides[] = {{w, 1},  {w + 3, 1},     {1, r + 1}, {-(w + 1), 1},
+                                                  {w, -1}, {3 * w + 2, 3}, {0, 1},     {0, 0}};
+        strides_ = strides[static_cast<int>(how)];
         index_t low = 0, high = 0;
         for (const index_t reach : {(r - 1) * strides_[0], (w - 1) * strides_[1]}) {
             if (r > 0 && w > 0) (reach < 0 ? low : high) += reach;
@@ -92,7 +86,8 @@ class stored {
     bool untouched() const {
         std::vector<bool> ours(memory_.size(), false);
         for (index_t i = 0; i < rows_; ++i) {
-            for (index_t k = 0; k < width_; ++k) ours[static_cast<std::size_t>(origin_ + i * strides_[0] + k * strides_[1])] = true;
+            for (index_t k = 0; k < width_; ++k)
+                ours[static_cast<std::size_t>(origin_ + i * strides_[0] + k * strides_[1])] = true;
         }
         for (std::size_t e = 0; e < memory_.size(); ++e) {
             if (!ours[e] && !(memory_[e] == blank())) return false;
@@ -160,16 +155,22 @@ answer evaluate_bfloat_products(const problem& p, which calls);
 inline answer evaluate(const problem& p, which calls) {
     if (p.bfloat_products) return evaluate_bfloat_products(p, calls);
     switch (p.types) {
-        case elements::floats: return evaluate_floats(p, calls);
-        case elements::doubles: return evaluate_doubles(p, calls);
-        case elements::halves: return evaluate_halves(p, calls);
-        case elements::bfloats: return evaluate_bfloats(p, calls);
-        default: return evaluate_mixed(p, calls);
+        case elements::floats:
+            return evaluate_floats(p, calls);
+        case elements::doubles:
+            return evaluate_doubles(p, calls);
+        case elements::halves:
+            return evaluate_halves(p, calls);
+        case elements::bfloats:
+            return evaluate_bfloats(p, calls);
+        default:
+            return evaluate_mixed(p, calls);
     }
 }
 
 inline reference_result reference(const problem& p, bool gradients = true) {
-    return reference(p.against, p.normalize, p.temperature, p.how, p.anchors, p.positives, p.queue, p.upstream, gradients);
+    return reference(p.against, p.normalize, p.temperature, p.how, p.anchors, p.positives, p.queue, p.upstream,
+                     gradients);
 }
 
 /// Values of about unit size; positives lie near their anchors by `likeness` (1: the same).
@@ -245,7 +246,8 @@ inline std::string complaints(const outcome& got, const reference_result& expect
     matrix("positives", got.positives, expected.positives, expected.positives_scale);
     matrix("queue", got.queue, expected.queue, expected.queue_scale);
     const double off = std::fabs(got.temperature - expected.temperature);
-    if (!(off <= c.gradient * std::fabs(expected.temperature) + (std::max)(c.rounding, c.gradient) * expected.temperature_scale + 1e-30)) {
+    if (!(off <= c.gradient * std::fabs(expected.temperature) +
+                     (std::max)(c.rounding, c.gradient) * expected.temperature_scale + 1e-30)) {
         text << "gradient of temperature is " << got.temperature << ", expected " << expected.temperature
              << ", relative to its terms " << off / expected.temperature_scale << "; ";
     }
@@ -258,9 +260,9 @@ inline std::string describe(const problem& p) {
     static constexpr const char* types[] = {"float", "double", "half", "bfloat16", "mixed to float", "mixed to double"};
     std::ostringstream text;
     text << contrasts[static_cast<int>(p.against)] << (p.normalize ? " cosine " : " dot ")
-         << types[static_cast<int>(p.types)] << (p.bfloat_products ? " bfloat16 products" : "") << " N " << p.anchors.rows
-         << " D " << p.anchors.width << " M " << p.queue.rows << " T " << p.temperature << " reduction "
-         << static_cast<int>(p.how) << " layouts";
+         << types[static_cast<int>(p.types)] << (p.bfloat_products ? " bfloat16 products" : "") << " N "
+         << p.anchors.rows << " D " << p.anchors.width << " M " << p.queue.rows << " T " << p.temperature
+         << " reduction " << static_cast<int>(p.how) << " layouts";
     for (const layout l : p.in) text << ' ' << static_cast<int>(l);
     text << " to";
     for (const layout l : p.out) text << ' ' << static_cast<int>(l);

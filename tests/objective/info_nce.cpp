@@ -24,20 +24,28 @@ struct allowed {
 };
 allowed allowed_for(const problem& p) {
     switch (p.types) {
-        case elements::doubles: return {1e-11, 1e-10, 1e-12 + 1e-14 / p.temperature, 0};
-        case elements::mixed_to_double: return {1e-11, 1e-10, 1e-12 + 1e-14 / p.temperature, 0x1p-8};
-        case elements::floats: return {1e-6 + 2e-7 / p.temperature, 2e-5, 5e-7 + 2e-7 / p.temperature, 0};
-        case elements::halves: return {1e-6 + 2e-7 / p.temperature, 2e-5, 5e-7 + 2e-7 / p.temperature, 0x1p-11};
-        default: return {1e-6 + 2e-7 / p.temperature, 2e-5, 5e-7 + 2e-7 / p.temperature, 0x1p-8};
+        case elements::doubles:
+            return {1e-11, 1e-10, 1e-12 + 1e-14 / p.temperature, 0};
+        case elements::mixed_to_double:
+            return {1e-11, 1e-10, 1e-12 + 1e-14 / p.temperature, 0x1p-8};
+        case elements::floats:
+            return {1e-6 + 2e-7 / p.temperature, 2e-5, 5e-7 + 2e-7 / p.temperature, 0};
+        case elements::halves:
+            return {1e-6 + 2e-7 / p.temperature, 2e-5, 5e-7 + 2e-7 / p.temperature, 0x1p-11};
+        default:
+            return {1e-6 + 2e-7 / p.temperature, 2e-5, 5e-7 + 2e-7 / p.temperature, 0x1p-8};
     }
 }
 
 problem any_problem(bool doubles) {
     const auto size = [](int most, std::vector<int> special, std::vector<int> large) {
-        return static_cast<std::size_t>(*rc::gen::weightedOneOf<int>(
-            {{6, rc::gen::inRange(0, most)}, {3, rc::gen::elementOf(special)}, {sanitized ? 0u : 1u, rc::gen::elementOf(large)}}));
+        return static_cast<std::size_t>(
+            *rc::gen::weightedOneOf<int>({{6, rc::gen::inRange(0, most)},
+                                          {3, rc::gen::elementOf(special)},
+                                          {sanitized ? 0u : 1u, rc::gen::elementOf(large)}}));
     };
-    const auto against = *rc::gen::element(contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue);
+    const auto against =
+        *rc::gen::element(contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue);
     const std::size_t n = size(24, {1, 2, 63, 64, 65, 96, 97, 100}, {191, 192, 193, 385});
     const std::size_t d = 1 + size(24, {0, 14, 15, 16, 30, 31, 32, 62, 63, 64}, {126, 127, 128, 299});
     const std::size_t m = size(40, {0, 1, 64, 191, 192, 193}, {385, 700});
@@ -87,7 +95,8 @@ std::string trouble(problem p) {
     }
     const answer got = evaluate(p);
     expected = reference(got.rounded);
-    std::string text = complaints(got.apart, expected, p.how, {a.loss, a.gradient + a.narrowing, a.rounding + a.narrowing * 1e-3});
+    std::string text =
+        complaints(got.apart, expected, p.how, {a.loss, a.gradient + a.narrowing, a.rounding + a.narrowing * 1e-3});
     if (!same(got.apart_of_one, got.fused)) text += "forward and backward differ from value_and_grad; ";
     if (!got.fused.stayed_inside) text += "value_and_grad wrote beside an output; ";
     return text.empty() ? text : describe(p) + text;
@@ -176,8 +185,8 @@ TEST(InfoNCE, GradientsAreTheDifferencesOfLosses) {
     }
 }
 
-// A batch in half precision: gradients of the mean are of the size of 1 / N^(1/2) D^(1/2) N, below what half can hold, so
-// upstream has to be applied before they are narrowed.
+// A batch in half precision: gradients of the mean are of the size of 1 / N^(1/2) D^(1/2) N, below what half can hold,
+// so upstream has to be applied before they are narrowed.
 TEST(InfoNCE, LossScalingComesBeforeNarrowing) {
     problem p = random_problem(contrast::both_views, sanitized ? 200 : 4096, 32, 0, 3);
     p.types = elements::halves;
@@ -201,8 +210,11 @@ TEST(InfoNCE, LossScalingComesBeforeNarrowing) {
 TEST(InfoNCE, BfloatProductsHaveTheirBound) {
     for (const contrast against : contrasts) {
         for (const bool normalize : {true, false}) {
-            for (const auto& [n, d] : {std::pair<std::size_t, std::size_t>{1, 1}, {7, 3}, {sanitized ? 50 : 193, 64},
-                                       {sanitized ? 20 : 250, 65}, {64, 128}}) {
+            for (const auto& [n, d] : {std::pair<std::size_t, std::size_t>{1, 1},
+                                       {7, 3},
+                                       {sanitized ? 50 : 193, 64},
+                                       {sanitized ? 20 : 250, 65},
+                                       {64, 128}}) {
                 problem p = random_problem(against, n, d, 100, 8);
                 p.bfloat_products = true;
                 p.normalize = normalize;

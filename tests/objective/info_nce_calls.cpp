@@ -1,12 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <thrust/system/omp/execution_policy.h>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <map>
 #include <new>
 #include <string>
-#include <thrust/system/omp/execution_policy.h>
 #include <vector>
 
 #include "helpers.hpp"
@@ -66,7 +66,8 @@ TEST_F(InfoNCECalls, SumIsTheSumAndMeanTheMeanOfSamples) {
     selfsame::forward(thrust::seq, selfsame::clip{.reduction = reduction::per_sample}, pairs{A, B}, each);
     double sum = 0;
     for (const double l : each) sum += l;
-    EXPECT_NEAR(selfsame::forward(thrust::seq, selfsame::clip{.reduction = reduction::sum}, pairs{A, B}), sum, 1e-5 * sum);
+    EXPECT_NEAR(selfsame::forward(thrust::seq, selfsame::clip{.reduction = reduction::sum}, pairs{A, B}), sum,
+                1e-5 * sum);
     EXPECT_NEAR(selfsame::forward(thrust::seq, selfsame::clip{}, pairs{A, B}), sum / n, 1e-5 * sum / n);
 }
 
@@ -78,7 +79,8 @@ TEST_F(InfoNCECalls, DoubleInAnyInputMakesItDouble) {
     static_assert(std::is_same_v<decltype(selfsame::forward(thrust::seq, own, pairs{A, B, Q})), float>);
     const auto WB = matrix(wide_b.data(), n, d);
     static_assert(std::is_same_v<decltype(selfsame::forward(thrust::seq, both, pairs{A, WB})), double>);
-    EXPECT_NEAR(selfsame::forward(thrust::seq, own, pairs{A, B, W}), selfsame::forward(thrust::seq, own, pairs{A, B, Q}), 1e-5);
+    EXPECT_NEAR(selfsame::forward(thrust::seq, own, pairs{A, B, W}),
+                selfsame::forward(thrust::seq, own, pairs{A, B, Q}), 1e-5);
 }
 
 TEST_F(InfoNCECalls, AnyTensorTypeAndConstInputs) {
@@ -93,7 +95,8 @@ TEST_F(InfoNCECalls, AnyTensorTypeAndConstInputs) {
     const cuda::std::mdspan<const float, extents, cuda::std::layout_left> CB(column_major.data());
     std::vector<float> da2(a.size()), db2(b.size());
     const cuda::std::mdspan<float, extents> DB(db2.data());
-    EXPECT_EQ(selfsame::value_and_grad(thrust::seq, both, pairs{CA, CB}, pair_gradients{matrix(da2.data(), n, d), DB}), expected);
+    EXPECT_EQ(selfsame::value_and_grad(thrust::seq, both, pairs{CA, CB}, pair_gradients{matrix(da2.data(), n, d), DB}),
+              expected);
     EXPECT_EQ(da2, da);
     EXPECT_EQ(db2, db);
 }
@@ -169,7 +172,8 @@ TEST_F(InfoNCECalls, Accumulates) {
     selfsame::backward(thrust::seq, own, pairs{A, B, Q}, saved, 8.0f,
                        selfsame::accumulate{pair_gradients{matrix(sum.data(), n, d), none{}}});
     std::vector<float> scaled(a.size());
-    selfsame::backward(thrust::seq, own, pairs{A, B, Q}, saved, 8.0f, pair_gradients{matrix(scaled.data(), n, d), none{}});
+    selfsame::backward(thrust::seq, own, pairs{A, B, Q}, saved, 8.0f,
+                       pair_gradients{matrix(scaled.data(), n, d), none{}});
     for (std::size_t e = 0; e < sum.size(); ++e) EXPECT_EQ(sum[e], selfsame::half(1.0f + scaled[e]));
 }
 
@@ -181,7 +185,8 @@ TEST_F(InfoNCECalls, GradientsMayLieOverInputs) {
     EXPECT_EQ(q, dq);
     std::vector<float> c = values<float>(n * d, 1), e = values<float>(n * d, 2), dc(c.size()), de(e.size());
     const auto C = matrix(c.data(), n, d), E = matrix(e.data(), n, d);
-    selfsame::value_and_grad(thrust::omp::par, both, pairs{C, E}, pair_gradients{matrix(dc.data(), n, d), matrix(de.data(), n, d)});
+    selfsame::value_and_grad(thrust::omp::par, both, pairs{C, E},
+                             pair_gradients{matrix(dc.data(), n, d), matrix(de.data(), n, d)});
     selfsame::value_and_grad(thrust::omp::par, both, pairs{C, E}, pair_gradients{E, C});  // crosswise
     EXPECT_EQ(e, dc);
     EXPECT_EQ(c, de);
@@ -208,9 +213,9 @@ TEST_F(InfoNCECalls, UpstreamOfSamples) {
     std::vector<double> none_but_one(n, 0.0);
     none_but_one[5] = 1;
     selfsame::value_and_grad(thrust::seq, each, pairs{A, B}, loss, pair_gradients{dA, dB});
-    selfsame::backward(thrust::seq, selfsame::info_nce<selfsame::cosine, selfsame::in_batch>{.reduction = each.reduction},
-                       pairs{A, B}, std::vector<float>(saved.begin(), saved.begin() + 2 * n), std::vector<double>(n, 0.0),
-                       pair_gradients{dA, dB});
+    selfsame::backward(
+        thrust::seq, selfsame::info_nce<selfsame::cosine, selfsame::in_batch>{.reduction = each.reduction}, pairs{A, B},
+        std::vector<float>(saved.begin(), saved.begin() + 2 * n), std::vector<double>(n, 0.0), pair_gradients{dA, dB});
     for (const float g : da) EXPECT_EQ(g, 0);
     for (const float g : db) EXPECT_EQ(g, 0);
 }
@@ -258,8 +263,8 @@ TEST_F(InfoNCECalls, MemoryGrowsWithNAndNotWithItsSquare) {
         counting_allocator memory;
         std::vector<float> x = values<float>(rows * 4, 1), dx(x.size()), dy(x.size());
         const auto X = matrix(x.data(), rows, 4);
-        selfsame::value_and_grad(selfsame::context{thrust::omp::par(memory), 1, budget}, selfsame::nt_xent{}, pairs{X, X},
-                                 pair_gradients{matrix(dx.data(), rows, 4), matrix(dy.data(), rows, 4)});
+        selfsame::value_and_grad(selfsame::context{thrust::omp::par(memory), 1, budget}, selfsame::nt_xent{},
+                                 pairs{X, X}, pair_gradients{matrix(dx.data(), rows, 4), matrix(dy.data(), rows, 4)});
         return memory.peak;
     };
     const std::size_t small = peak(960, 0), twice = peak(1920, 0), four = peak(3840, 0);
@@ -289,7 +294,9 @@ TEST_F(InfoNCECalls, RefusesTemperaturesThatAreNotPositive) {
     EXPECT_EQ(with(0), "selfsame: temperature: got 0, expected > 0");
     EXPECT_EQ(with(-0.5), "selfsame: temperature: got -0.5, expected > 0");
     const std::string nan = with(std::numeric_limits<double>::quiet_NaN());
-    EXPECT_TRUE(nan == "selfsame: temperature: got nan, expected > 0" || nan == "selfsame: temperature: got -nan, expected > 0") << nan;
+    EXPECT_TRUE(nan == "selfsame: temperature: got nan, expected > 0" ||
+                nan == "selfsame: temperature: got -nan, expected > 0")
+        << nan;
     EXPECT_EQ(with(1e-3), "accepted");
 }
 
@@ -353,13 +360,16 @@ TEST_F(InfoNCECalls, RefusesLossSavedAndUpstreamOfTheWrongSize) {
     float loss = 5;
     EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, both, pairs{A, B}, loss, two_values); }),
               "selfsame: saved: got 2, expected 148 values (saved_size)");
-    EXPECT_EQ(refusal([&] { selfsame::backward(thrust::seq, both, pairs{A, B}, two_values, 1.0f, pair_gradients{dA, dB}); }),
-              "selfsame: saved: got 2, expected 148 values (saved_size)");
+    EXPECT_EQ(
+        refusal([&] { selfsame::backward(thrust::seq, both, pairs{A, B}, two_values, 1.0f, pair_gradients{dA, dB}); }),
+        "selfsame: saved: got 2, expected 148 values (saved_size)");
     selfsame::forward(thrust::seq, both, pairs{A, B}, loss, saved);
-    EXPECT_EQ(refusal([&] { selfsame::backward(thrust::seq, both, pairs{A, B}, saved, right, pair_gradients{dA, dB}); }),
-              "selfsame: upstream: got 37, expected one value, or one a sample for per_sample");
-    EXPECT_EQ(refusal([&] { selfsame::backward(thrust::seq, each, pairs{A, B}, saved, two_values, pair_gradients{dA, dB}); }),
-              "selfsame: upstream: got 2, expected one value, or one a sample for per_sample");
+    EXPECT_EQ(
+        refusal([&] { selfsame::backward(thrust::seq, both, pairs{A, B}, saved, right, pair_gradients{dA, dB}); }),
+        "selfsame: upstream: got 37, expected one value, or one a sample for per_sample");
+    EXPECT_EQ(
+        refusal([&] { selfsame::backward(thrust::seq, each, pairs{A, B}, saved, two_values, pair_gradients{dA, dB}); }),
+        "selfsame: upstream: got 2, expected one value, or one a sample for per_sample");
     for (const float g : da) EXPECT_EQ(g, 9.0f) << "nothing was written";
     EXPECT_EQ(refusal([&] { selfsame::forward(selfsame::context{thrust::seq, -1}, both, pairs{A, B}); }),
               "selfsame: threads: got -1, expected >= 0 (0: all)");

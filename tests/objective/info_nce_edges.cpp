@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <thrust/system/omp/execution_policy.h>
 #include <cmath>
 #include <limits>
 #include <string>
-#include <thrust/system/omp/execution_policy.h>
 #include <vector>
 
 #include "helpers.hpp"
@@ -155,7 +155,9 @@ TEST(InfoNCEEdges, AllAlike) {
                 p.temperature = temperature;
                 p.how = total::per_sample;
                 const outcome got = evaluate(p, fused).fused;
-                const double expected = std::log(against == contrast::both_views ? 399 : against == contrast::queue ? 211 : 200);
+                const double expected = std::log(against == contrast::both_views ? 399
+                                                 : against == contrast::queue    ? 211
+                                                                                 : 200);
                 // At a low temperature a rounding of the similarities is all there is to tell rows apart.
                 const double rounding = types == elements::doubles ? 1e-15 : 1e-7;
                 double worst = 0;
@@ -185,7 +187,10 @@ TEST(InfoNCEEdges, NearDuplicates) {
             const answer got = evaluate(p, fused);
             const reference_result expected = reference(got.rounded);
             EXPECT_TRUE(all_finite(got.fused)) << describe(p);
-            EXPECT_EQ(complaints(got.fused, expected, p.how, {1e-6 + 2e-7 / temperature, 2e-5, 1e-6 + 2e-7 / temperature}), "") << describe(p);
+            EXPECT_EQ(
+                complaints(got.fused, expected, p.how, {1e-6 + 2e-7 / temperature, 2e-5, 1e-6 + 2e-7 / temperature}),
+                "")
+                << describe(p);
         }
     }
 }
@@ -256,9 +261,11 @@ TEST(InfoNCEEdges, EverythingUnderflows) {
                 const reference_result expected = reference(got.rounded);
                 EXPECT_TRUE(all_finite(got.fused)) << describe(p);
                 for (std::size_t i = 0; i < p.anchors.rows; ++i) {
-                    EXPECT_NEAR(got.fused.loss[i], expected.losses[i], 1e-6 * (std::max)(1.0, expected.losses[i])) << describe(p);
+                    EXPECT_NEAR(got.fused.loss[i], expected.losses[i], 1e-6 * (std::max)(1.0, expected.losses[i]))
+                        << describe(p);
                 }
-                EXPECT_NEAR(got.fused.temperature, expected.temperature, 2e-5 * std::fabs(expected.temperature)) << describe(p);
+                EXPECT_NEAR(got.fused.temperature, expected.temperature, 2e-5 * std::fabs(expected.temperature))
+                    << describe(p);
             }
         }
     }

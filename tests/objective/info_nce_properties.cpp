@@ -131,10 +131,12 @@ TEST(InfoNCEProperties, TwoWayIsTheMeanOfBothDirections) {
     const problem both = sample(contrast::two_way);
     problem rows = sample(contrast::in_batch), columns = rows;
     std::swap(columns.anchors, columns.positives);
-    const outcome two = evaluate(both, fused).fused, r = evaluate(rows, fused).fused, c = evaluate(columns, fused).fused;
+    const outcome two = evaluate(both, fused).fused, r = evaluate(rows, fused).fused,
+                  c = evaluate(columns, fused).fused;
     for (std::size_t i = 0; i < two.loss.size(); ++i) EXPECT_NEAR(two.loss[i], 0.5 * (r.loss[i] + c.loss[i]), 1e-12);
     dense mean = r.anchors;
-    for (std::size_t e = 0; e < mean.values.size(); ++e) mean.values[e] = 0.5 * (r.anchors.values[e] + c.positives.values[e]);
+    for (std::size_t e = 0; e < mean.values.size(); ++e)
+        mean.values[e] = 0.5 * (r.anchors.values[e] + c.positives.values[e]);
     EXPECT_LE(distance(two.anchors, mean), 1e-12 * frobenius(mean));
 }
 

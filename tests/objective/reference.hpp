@@ -26,9 +26,9 @@ enum class contrast { both_views, in_batch, two_way, queue };
 enum class total { mean, sum, per_sample };
 
 struct reference_result {
-    std::vector<double> losses{};                  ///< one a sample
-    double loss = 0;                               ///< their mean or sum
-    dense anchors{}, positives{}, queue{};         ///< gradients of upstream . losses
+    std::vector<double> losses{};           ///< one a sample
+    double loss = 0;                        ///< their mean or sum
+    dense anchors{}, positives{}, queue{};  ///< gradients of upstream . losses
     double temperature = 0;
     /// What the gradients would be (Frobenius norm) if nothing cancelled: the measure of rounding errors.
     double anchors_scale = 0, positives_scale = 0, queue_scale = 0, temperature_scale = 0;
@@ -102,7 +102,7 @@ inline reference_result reference(contrast against, bool normalize, double tempe
 
     reference_result result;
     result.losses.assign(n, 0.0);
-    dense slope(x.rows, width);                 // with respect to unit
+    dense slope(x.rows, width);                  // with respect to unit
     std::vector<double> magnitude(x.rows, 0.0);  // of the terms of a row of slope
     const auto rows = detail::rows_of(against, n, m);
     const double rows_a_sample = n > 0 ? static_cast<double>(rows.size()) / static_cast<double>(n) : 1;
@@ -123,7 +123,8 @@ inline reference_result reference(contrast against, bool normalize, double tempe
         for (const double l : logit) sum += std::exp(l - top);
         const double all = top + std::log(sum);  // log of the negatives' sum
         const double over = all - mine;
-        result.losses[r.sample] += (over > 0 ? over + std::log1p(std::exp(-over)) : std::log1p(std::exp(over))) / rows_a_sample;
+        result.losses[r.sample] +=
+            (over > 0 ? over + std::log1p(std::exp(-over)) : std::log1p(std::exp(over))) / rows_a_sample;
         if (!gradients) continue;
 
         // The probability of all negatives together: 1 - that of the positive, which would cancel.

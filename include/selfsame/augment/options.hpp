@@ -23,7 +23,7 @@ namespace detail {
 
 constexpr bool finite(float x) { return x - x == 0; }
 
-inline std::string text(range r) { return "{" + std::to_string(r.low) + ", " + std::to_string(r.high) + "}"; }
+inline std::string text(range r) { return joined("{", r.low, ", ", r.high, "}"); }
 
 /// Refuses a range that is not low <= high within [least, most].
 inline void check_range(std::string_view name, range r, float least, float most, std::string_view expected) {
@@ -40,8 +40,8 @@ inline void check_probability(std::string_view name, float p) {
 }
 inline void check_values(std::string_view name, const channel_values& v, std::int32_t channels) {
     if (v.count != 1 && v.count != channels) {
-        fail(name, std::to_string(v.count) + " values",
-             "1 value, or as many as the image has channels (" + std::to_string(channels) + ")");
+        fail(name, joined(v.count, " values"),
+             joined("1 value, or as many as the image has channels (", channels, ")"));
     }
     for (int c = 0; c < v.count; ++c) {
         if (!finite(v[c])) fail(name, v[c], "finite values");

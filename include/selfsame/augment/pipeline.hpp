@@ -45,8 +45,7 @@ class sample_ids {
     }
     void check(index_t images) const {
         if (listed_ && static_cast<index_t>(list_.size()) != images) {
-            fail("sample_ids", std::to_string(list_.size()) + " ids",
-                 "one for each of " + std::to_string(images) + " images");
+            fail("sample_ids", joined(list_.size(), " ids"), joined("one for each of ", images, " images"));
         }
     }
 
@@ -136,8 +135,7 @@ void draw(const pipeline<Ops...>& p, const Images& images, const sample_ids& ids
     detail::check_key(k);
     host::check_operations(p.operations, in.channels());
     if (static_cast<index_t>(drawn.size()) != in.count()) {
-        fail("parameters", std::to_string(drawn.size()) + " records",
-             "one for each of " + std::to_string(in.count()) + " images");
+        fail("parameters", joined(drawn.size(), " records"), joined("one for each of ", in.count(), " images"));
     }
     for (index_t n = 0; n < in.count(); ++n) drawn[static_cast<std::size_t>(n)] = draw(p, in.shape(n), ids[n], k);
 }
@@ -160,8 +158,7 @@ void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images,
            std::type_identity_t<std::span<const typename pipeline<Ops...>::parameters>> given, Out&& out) {
     const auto in = host::image_source(images);
     if (static_cast<index_t>(given.size()) != in.count()) {
-        fail("parameters", std::to_string(given.size()) + " records",
-             "one for each of " + std::to_string(in.count()) + " images");
+        fail("parameters", joined(given.size(), " records"), joined("one for each of ", in.count(), " images"));
     }
     for (index_t n = 0; n < in.count(); ++n)
         host::check_parameters(p.operations, given[static_cast<std::size_t>(n)], in.shape(n));

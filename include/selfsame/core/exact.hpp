@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <type_traits>
 
 #include "selfsame/core/config.hpp"
@@ -11,7 +10,8 @@
 /// \file
 /// Arithmetic that gives the same bits on every machine, compiler and instruction set, for what random parameters are
 /// drawn with. A compiler may fuse a b + c where it is written so; here every fused operation is explicit, and no
-/// product is an operand of a sum.
+/// product is an operand of a sum. Coefficients are local to their functions: nvcc makes a trap of code that refers to
+/// arrays at namespace scope.
 
 namespace selfsame::inline SELFSAME_ISA::exact {
 
@@ -27,40 +27,15 @@ constexpr double fma(double a, double b, double c) {
 
 namespace detail {
 
+inline constexpr double log_two = 0.693147180559945309;
 inline constexpr double round_magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
 
-template <class T, class Coefficients>
-constexpr T horner(T x, const Coefficients& c) {
-    T p = c[std::size(c) - 1];
-    for (std::size_t k = std::size(c) - 1; k-- > 0;) p = fma(p, x, c[k]);
+template <class T, std::size_t N>
+constexpr T horner(T x, const T (&c)[N]) {
+    T p = c[N - 1];
+    for (std::size_t k = N - 1; k-- > 0;) p = fma(p, x, c[k]);
     return p;
 }
-
-// log((1 + s) / (1 - s)) / s, sin(t) / t and cos(t), as series in the square.
-inline constexpr double two_atanh_series[] = {2.0,      2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
-                                              2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21, 2.0 / 23};
-inline constexpr double sine_series[] = {1.0,          -1.0 / 6,        1.0 / 120,          -1.0 / 5040,
-                                         1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800.0, -1.0 / 1307674368000.0};
-inline constexpr double cosine_series[] = {1.0,
-                                           -1.0 / 2,
-                                           1.0 / 24,
-                                           -1.0 / 720,
-                                           1.0 / 40320,
-                                           -1.0 / 3628800,
-                                           1.0 / 479001600,
-                                           -1.0 / 87178291200.0,
-                                           1.0 / 20922789888000.0};
-// e^r for |r| <= ln 2 / 2.
-inline constexpr std::array<double, 15> exp_series = [] {
-    std::array<double, 15> c{1};
-    for (std::size_t k = 1; k < 15; ++k) c[k] = c[k - 1] / static_cast<double>(k);
-    return c;
-}();
-inline constexpr float two_atanh_float[] = {2.0f, 2.0f / 3, 2.0f / 5, 2.0f / 7, 2.0f / 9};
-inline constexpr float sine_float[] = {1.0f, -1.0f / 6, 1.0f / 120, -1.0f / 5040, 1.0f / 362880};
-inline constexpr float cosine_float[] = {1.0f, -1.0f / 2, 1.0f / 24, -1.0f / 720, 1.0f / 40320};
-
-inline constexpr double log_two = 0.693147180559945309;
 
 }  // namespace detail
 
@@ -74,7 +49,9 @@ constexpr double log(double x) {
     const std::int64_t e = shifted >> 52;
     const double m = __builtin_bit_cast(double, __builtin_bit_cast(std::int64_t, x) - e * (std::int64_t{1} << 52));
     const double s = (m - 1) / (m + 1);
-    const double series = s * detail::horner(s * s, detail::two_atanh_series);
+    constexpr double two_atanh[] = {2.0,      2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
+                                    2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21, 2.0 / 23};
+    const double series = s * detail::horner(s * s, two_atanh);
     return fma(static_cast<double>(e), detail::log_two, series);
 }
 
@@ -83,7 +60,22 @@ constexpr double exp(double x) {
     constexpr double log_two_low = 2.31904681384629956e-17;  // of ln 2 beyond double precision
     const double n = fma(x, 1.44269504088896340736, detail::round_magic) - detail::round_magic;
     const double r = fma(-n, log_two_low, fma(-n, detail::log_two, x));
-    return detail::horner(r, detail::exp_series) *
+    constexpr double series[] = {1.0,
+                                 1.0,
+                                 1.0 / 2,
+                                 1.0 / 6,
+                                 1.0 / 24,
+                                 1.0 / 120,
+                                 1.0 / 720,
+                                 1.0 / 5040,
+                                 1.0 / 40320,
+                                 1.0 / 362880,
+                                 1.0 / 3628800,
+                                 1.0 / 39916800,
+                                 1.0 / 479001600,
+                                 1.0 / 6227020800.0,
+                                 1.0 / 87178291200.0};
+    return detail::horner(r, series) *
            __builtin_bit_cast(double, (static_cast<std::int64_t>(n) + 1023) * (std::int64_t{1} << 52));
 }
 
@@ -91,7 +83,18 @@ constexpr double exp(double x) {
 constexpr std::array<double, 2> sincos_degrees(double degrees) {
     const double quarters = round(degrees / 90);
     const double t = fma(-90.0, quarters, degrees) * 0.0174532925199432958;
-    const double s = t * detail::horner(t * t, detail::sine_series), c = detail::horner(t * t, detail::cosine_series);
+    constexpr double sine[] = {1.0,          -1.0 / 6,        1.0 / 120,          -1.0 / 5040,
+                               1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800.0, -1.0 / 1307674368000.0};
+    constexpr double cosine[] = {1.0,
+                                 -1.0 / 2,
+                                 1.0 / 24,
+                                 -1.0 / 720,
+                                 1.0 / 40320,
+                                 -1.0 / 3628800,
+                                 1.0 / 479001600,
+                                 -1.0 / 87178291200.0,
+                                 1.0 / 20922789888000.0};
+    const double s = t * detail::horner(t * t, sine), c = detail::horner(t * t, cosine);
     switch (static_cast<std::int64_t>(quarters) & 3) {
         case 0:
             return {s, c};
@@ -113,7 +116,8 @@ constexpr std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
     const std::int32_t e = (bits - 0x3f3504f3) >> 23;
     const float m = __builtin_bit_cast(float, bits - e * (1 << 23));
     const float s = (m - 1.0f) / (m + 1.0f);
-    const float log_m = s * detail::horner(s * s, detail::two_atanh_float);
+    constexpr float two_atanh[] = {2.0f, 2.0f / 3, 2.0f / 5, 2.0f / 7, 2.0f / 9};
+    const float log_m = s * detail::horner(s * s, two_atanh);
     const float y = -2.0f * fma(static_cast<float>(e), 0.693147180559945309f, log_m);
 
     // Its square root by Newton's iteration on the reciprocal: the library's function would end the vector.
@@ -127,8 +131,9 @@ constexpr std::array<float, 2> normal_pair(std::uint32_t a, std::uint32_t b) {
 
     // An angle: a quarter turn, and a remainder in [-pi/4, pi/4).
     const float t = static_cast<float>(static_cast<std::int32_t>(b & 0x3fffffffu) - 0x20000000) * 0x1.921fb6p-30f;
-    const float sine = t * detail::horner(t * t, detail::sine_float),
-                cosine = detail::horner(t * t, detail::cosine_float);
+    constexpr float sines[] = {1.0f, -1.0f / 6, 1.0f / 120, -1.0f / 5040, 1.0f / 362880};
+    constexpr float cosines[] = {1.0f, -1.0f / 2, 1.0f / 24, -1.0f / 720, 1.0f / 40320};
+    const float sine = t * detail::horner(t * t, sines), cosine = detail::horner(t * t, cosines);
     const bool swap = (b >> 30 & 1u) != 0;
     const float first = radius * (swap ? sine : cosine), second = radius * (swap ? cosine : sine);
     const std::uint32_t second_sign = b & 0x80000000u, first_sign = second_sign ^ (b << 1 & 0x80000000u);

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -71,6 +73,21 @@ struct channel_values {
     }
     constexpr float operator[](int channel) const { return value[count == 1 ? 0 : channel]; }
 };
+
+/// Words and numbers, one after the other, for messages.
+template <class... T>
+std::string joined(const T&... parts) {
+    std::string text;
+    const auto append = [&](const auto& part) {
+        if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(part)>>) {
+            text.append(std::to_string(part));
+        } else {
+            text.append(std::string_view(part));
+        }
+    };
+    (append(parts), ...);
+    return text;
+}
 
 /// An image in memory of its own; strides count elements of T.
 template <class T>

@@ -47,10 +47,9 @@ class image_list {
             const image<T> one = (*this)[n];
             if (one.data != nullptr && one.height >= 1 && one.height <= most && one.width >= 1 && one.width <= most)
                 continue;
-            const std::string name = same ? "images" : "images[" + std::to_string(n) + "]";
+            const std::string name = same ? joined("images") : joined("images[", n, "]");
             if (one.data == nullptr) fail(name, "a null pointer", "pixels");
-            fail(name, std::to_string(one.height) + " x " + std::to_string(one.width),
-                 "height and width from 1 to " + std::to_string(most));
+            fail(name, joined(one.height, " x ", one.width), joined("height and width from 1 to ", most));
         }
     }
 
@@ -102,10 +101,8 @@ void check_drawn(const Op& op, const typename Op::parameters& p, image_shape sha
                             w.width <= shape.width && w.top <= shape.height - w.height &&
                             w.left <= shape.width - w.width;
         if (!inside) {
-            fail("parameters: crop",
-                 std::to_string(w.height) + " x " + std::to_string(w.width) + " at (" + std::to_string(w.top) + ", " +
-                     std::to_string(w.left) + ")",
-                 "a window of the image, " + std::to_string(shape.height) + " x " + std::to_string(shape.width));
+            fail("parameters: crop", joined(w.height, " x ", w.width, " at (", w.top, ", ", w.left, ")"),
+                 joined("a window of the image, ", shape.height, " x ", shape.width));
         }
     }
 }
@@ -139,7 +136,7 @@ void imagewise(const context<Policy>& ctx, const record<Ops...>& operations, con
                   "selfsame: out: a float tensor N x channels x height x width is expected");
     static_assert(Out::accessor_type::space == memory_space::host, "selfsame: out: host memory is expected");
     const index_t count = images.count();
-    if (index_t{out.extent(0)} != count) fail("out", shape_text(out), std::to_string(count) + " images");
+    if (index_t{out.extent(0)} != count) fail("out", shape_text(out), joined(count, " images"));
     if (count == 0) return check_operations(operations, static_cast<std::int32_t>(out.extent(1)));
     check_operations(operations, images.channels());
     check_writable("out", out);
@@ -158,8 +155,8 @@ void imagewise(const context<Policy>& ctx, const record<Ops...>& operations, con
         for_each_operation(operations, [&](const auto& op, auto) { limits.absorb(shape = output_shape(op, shape)); });
         if (shape.channels != out.extent(1) || shape.height != out.extent(2) || shape.width != out.extent(3)) {
             fail("out", shape_text(out),
-                 std::to_string(count) + " x " + std::to_string(shape.channels) + " x " + std::to_string(shape.height) +
-                     " x " + std::to_string(shape.width) + " (what becomes of image " + std::to_string(n) + ")");
+                 joined(count, " x ", shape.channels, " x ", shape.height, " x ", shape.width,
+                        " (what becomes of image ", n, ")"));
         }
     }
 

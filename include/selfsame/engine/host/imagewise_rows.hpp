@@ -54,16 +54,18 @@ SELFSAME_INLINE batch<float> load_values(const std::uint8_t* p) {
     bytes b;
     std::memcpy(&b, p, L);
     const auto i = __builtin_convertvector(b, integers);
-#elif defined(SELFSAME_AVX512) || defined(__AVX2__)
+#elif defined(SELFSAME_AVX512)
     typedef char bytes __attribute__((vector_size(16)));
-    bytes b{};
+    bytes b;
     std::memcpy(&b, p, L);
-#if defined(SELFSAME_AVX512)
     const auto i =
         reinterpret_cast<integers>(__builtin_ia32_pmovzxbd512_mask(b, integers{}, static_cast<unsigned short>(-1)));
-#else
-    const auto i = reinterpret_cast<integers>(__builtin_ia32_pmovzxbd256(b));
-#endif
+#elif defined(__AVX2__)
+    typedef char bytes __attribute__((vector_size(16)));
+    typedef long long words __attribute__((vector_size(16)));
+    long long low;
+    std::memcpy(&low, p, L);
+    const auto i = reinterpret_cast<integers>(__builtin_ia32_pmovzxbd256(reinterpret_cast<bytes>(words{low, 0})));
 #else
     integers i;
     for (int k = 0; k < L; ++k) i[k] = p[k];
