@@ -77,10 +77,16 @@ constexpr V horner(V x, const S (&c)[N]) {
     return p;
 }
 
-// 2^r on [-1/2, 1/2]. float: minimax, relative error 7.5e-8. double: Taylor, 2e-16.
-inline constexpr float exp2_float[] = {1.0000000716546822f,  0.6931469670647331f,   0.24022119723848476f,
+// 2^r on [-1/2, 1/2]. float: minimax, relative error 7.5e-8. double: Taylor, 2e-16. The coefficients are local: passed
+// by reference from namespace scope they become a trap in nvcc 13's device code, without a warning.
+template <class V>
+constexpr V exp2_polynomial(V r) {
+    if constexpr (sizeof(scalar_t<V>) == 4) {
+        constexpr float c[] = {1.0000000716546822f,  0.6931469670647331f,   0.24022119723848476f,
                                        0.05550713273542589f, 0.009675541334216184f, 0.0013276471979479397f};
-inline constexpr double exp2_double[] = {1.0,
+        return horner(r, c);
+    } else {
+        constexpr double c[] = {1.0,
                                          0.693147180559945309,
                                          0.240226506959100712,
                                          0.0555041086648215800,
@@ -93,13 +99,7 @@ inline constexpr double exp2_double[] = {1.0,
                                          7.05491162080112334e-9,
                                          4.44553827187081150e-10,
                                          2.56784359934882051e-11};
-
-template <class V>
-constexpr V exp2_polynomial(V r) {
-    if constexpr (sizeof(scalar_t<V>) == 4) {
-        return horner(r, exp2_float);
-    } else {
-        return horner(r, exp2_double);
+        return horner(r, c);
     }
 }
 
