@@ -11,6 +11,9 @@
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "selfsame/core/error.hpp"
 #include "selfsame/core/tensor.hpp"
@@ -119,6 +122,19 @@ constexpr std::size_t scratch_bytes(index_t count) {
     return (static_cast<std::size_t>(count) * sizeof(T) + scratch_alignment - 1) / scratch_alignment * scratch_alignment;
 }
 
+namespace detail {
+/// Large scratch is written from end to end, mostly once a call: with small pages their faults take up to a fifth of it.
+inline void prefer_huge_pages([[maybe_unused]] std::uint8_t* memory, [[maybe_unused]] std::size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    constexpr std::size_t page = 4096, huge = std::size_t(2) << 20;
+    if (bytes < 2 * huge) return;
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory) / page * page + page;
+    const auto end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) / page * page;
+    static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));  // a wish; it may fail
+#endif
+}
+}  // namespace detail
+
 /// Scratch memory from the policy's allocator, handed out in aligned pieces; not initialized.
 template <class Policy>
 class scratch {
@@ -130,6 +146,7 @@ class scratch {
             thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
             throw std::bad_alloc();
         }
+        detail::prefer_huge_pages(thrust::raw_pointer_cast(buffer_.first), bytes);
         const auto address = reinterpret_cast<std::uintptr_t>(thrust::raw_pointer_cast(buffer_.first));
         next_ = reinterpret_cast<std::uint8_t*>((address + scratch_alignment - 1) / scratch_alignment * scratch_alignment);
     }
