@@ -196,6 +196,9 @@ class tile_engine {
         }
     }
 
+    // Kept tiles lie strip after strip, in the order of the loops: a stream for the processor's prefetcher.
+    static constexpr index_t kept_at(index_t i, index_t j) { return j * tile_size + i * strip; }
+
     bool masked(const area& a, index_t i, index_t j) const {
         return i + MR > a.rows || j + strip > a.columns || excluded.meets(a.row + i, MR, a.column + j, strip);
     }
@@ -249,19 +252,18 @@ class tile_engine {
         for (index_t e = 0; e < tile_size; e += L) store(w.column_sums + e, V(T(0)));
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
-                T* x = keep != nullptr ? keep + i * tile_size + j : w.strip;
-                const index_t step = keep != nullptr ? tile_size : strip;
-                logits(a, i, j, x, step);
+                T* x = keep != nullptr ? keep + kept_at(i, j) : w.strip;
+                logits(a, i, j, x, strip);
                 V column[NV];
                 SELFSAME_UNROLL(4)
                 for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + j + v * L);
-                const auto add = [&](const T* from, index_t from_step, auto&& map) __attribute__((always_inline)) {
+                const auto add = [&](const T* from, auto&& map) __attribute__((always_inline)) {
                     SELFSAME_UNROLL(2)
                     for (int m = 0; m < MR; ++m) {
                         V row = load<V>(w.row_sums + (i + m) * L);
                         SELFSAME_UNROLL(4)
                         for (int v = 0; v < NV; ++v) {
-                            const V e = map(load<V>(from + m * from_step + v * L));
+                            const V e = map(load<V>(from + m * strip + v * L));
                             row += e;
                             column[v] += e;
                         }
@@ -270,15 +272,15 @@ class tile_engine {
                 };
                 const auto map = [&](V y) __attribute__((always_inline)) { return lane_reducer::map(term(y), at); };
                 if (!masked(a, i, j)) {
-                    add(x, step, map);
+                    add(x, map);
                 } else {
                     for (int m = 0; m < MR; ++m) {
                         for (int v = 0; v < NV; ++v) {
-                            store(w.strip + m * strip + v * L, map(load<V>(x + m * step + v * L)));
+                            store(w.strip + m * strip + v * L, map(load<V>(x + m * strip + v * L)));
                         }
                     }
                     replace_excluded(a, i, j, T(0), w.strip, strip);
-                    add(w.strip, strip, [](V e) __attribute__((always_inline)) { return e; });
+                    add(w.strip, [](V e) __attribute__((always_inline)) { return e; });
                 }
                 if constexpr (Columns) {
                     SELFSAME_UNROLL(4)
@@ -320,7 +322,7 @@ class tile_engine {
                 for (int m = 0; m < MR; ++m) {
                     for (index_t c = 0; c < strip; c += L) {
                         const V y = load<V>(x + m * pitch + c);
-                        if (keep != nullptr) store(keep + (i + m) * tile_size + j + c, y);
+                        if (keep != nullptr) store(keep + kept_at(i, j) + m * strip + c, y);
                         store(x + m * pitch + c, term(y));
                     }
                 }
@@ -399,8 +401,7 @@ class tile_engine {
     SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, F&& weight) const {
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
-                const T* x = kept_logits != nullptr ? kept_logits + i * tile_size + j : w.strip;
-                const index_t step = kept_logits != nullptr ? tile_size : strip;
+                const T* x = kept_logits != nullptr ? kept_logits + kept_at(i, j) : w.strip;
                 if (kept_logits == nullptr) logits(a, i, j, w.strip, strip);
                 // Weights of a value a unit are left where the products read them.
                 T* y = product::depth == 1 ? w.logits + i * pitch + j : w.strip;
@@ -409,7 +410,7 @@ class tile_engine {
                 for (int m = 0; m < MR; ++m) {
                     SELFSAME_UNROLL(4)
                     for (int v = 0; v < NV; ++v) {
-                        store(y + m * y_step + v * L, weight(i + m, j + v * L, load<V>(x + m * step + v * L)));
+                        store(y + m * y_step + v * L, weight(i + m, j + v * L, load<V>(x + m * strip + v * L)));
                     }
                 }
                 if (masked(a, i, j)) replace_excluded(a, i, j, T(0), y, y_step);
