@@ -287,6 +287,22 @@ std::string refusal(F&& f) {
     return "accepted";
 }
 
+TEST_F(InfoNCECalls, RefusesBeforeItWrites) {
+    float loss = 7;
+    std::vector<float> saved(1);
+    EXPECT_NE(refusal([&] { selfsame::forward(thrust::seq, own, pairs{A, B, Q}, loss, saved); }).find("saved: got 1"),
+              std::string::npos);
+    EXPECT_EQ(loss, 7);
+    saved.resize(static_cast<std::size_t>(selfsame::saved_size(own, A.extent(0))));
+    selfsame::forward(thrust::seq, own, pairs{A, B, Q}, loss, saved);
+    const std::vector<float> upstream(static_cast<std::size_t>(A.extent(0)) + 1), untouched = da;
+    EXPECT_NE(refusal([&] {
+                  selfsame::backward(thrust::seq, own, pairs{A, B, Q}, saved, upstream, pair_gradients{dA, dB, dQ});
+              }).find("upstream: got"),
+              std::string::npos);
+    EXPECT_EQ(da, untouched);
+}
+
 TEST_F(InfoNCECalls, RefusesTemperaturesThatAreNotPositive) {
     const auto with = [&](double t) {
         return refusal([&] { selfsame::forward(thrust::seq, selfsame::nt_xent{.temperature = t}, pairs{A, B}); });

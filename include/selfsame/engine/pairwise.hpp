@@ -114,6 +114,11 @@ template <execution C, pairwise_objective O, class Inputs, class Loss, class Sav
 void forward(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, Saved&& saved = {}) {
     const auto c = as_context(ctx);
     host::pairwise_pass pass(c, objective, inputs, host::no_gradients);
+    pass.check_loss(as_tensor<1>(loss));
+    if constexpr (!is_none<Saved>) {
+        check_writable("saved", as_tensor<1>(saved));
+        pass.check_saved(as_tensor<1>(saved));
+    }
     pass.reduce();
     pass.write_loss(as_tensor<1>(loss));
     if constexpr (!is_none<Saved>) pass.save(as_tensor<1>(saved));
@@ -134,6 +139,8 @@ void backward(const C& ctx, const O& objective, const Inputs& inputs, const Save
               const Gradients& gradients) {
     const auto c = as_context(ctx);
     host::pairwise_pass pass(c, objective, inputs, gradients);
+    pass.check_saved(as_tensor<1>(saved));
+    pass.check_upstream(as_tensor<1>(upstream));
     pass.restore(as_tensor<1>(saved));
     pass.differentiate(as_tensor<1>(upstream), gradients);
 }
@@ -144,6 +151,7 @@ template <execution C, pairwise_objective O, class Inputs, class Loss, class Gra
 void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, const Gradients& gradients) {
     const auto c = as_context(ctx);
     host::pairwise_pass pass(c, objective, inputs, gradients);
+    pass.check_loss(as_tensor<1>(loss));
     pass.keep_logits();
     pass.reduce();
     pass.write_loss(as_tensor<1>(loss));

@@ -114,13 +114,33 @@ class pairwise_pass {
     }
 
     template <class Loss>
-    void write_loss(const Loss& loss) const {
-        using E = typename Loss::value_type;
+    void check_loss(const Loss& loss) const {
         check_writable("loss", loss);
         const bool each = how() == reduction::per_sample;
         if (loss.size() != static_cast<std::size_t>(each ? n_ : 1)) {
             fail("loss", shape_text(loss), each ? "one value a sample" : "one value");
         }
+    }
+
+    template <class Saved>
+    void check_saved(const Saved& saved) const {
+        static_assert(Saved::rank() == 1 && std::is_same_v<typename Saved::value_type, T>,
+                      "selfsame: saved is a vector of float, or of double where an input is double");
+        const index_t expected = saved_rows<Objective>(n_) * kept_rows<T, Objective>::fields;
+        if (saved.extent(0) != expected) fail("saved", saved.extent(0), std::to_string(expected) + " values (saved_size)");
+    }
+
+    template <class Upstream>
+    void check_upstream(const Upstream& upstream) const {
+        if (upstream.size() != static_cast<std::size_t>(each_upstream(upstream) ? n_ : 1)) {
+            fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
+        }
+    }
+
+    template <class Loss>
+    void write_loss(const Loss& loss) const {
+        using E = typename Loss::value_type;
+        const bool each = how() == reduction::per_sample;
         double total = 0;
         for (index_t i = 0; i < n_; ++i) {
             const T l = sample_loss(i);
@@ -143,15 +163,12 @@ class pairwise_pass {
 
     template <class Saved>
     void save(const Saved& saved) {
-        check_writable("saved", saved);
-        check_saved(saved);
         keep_rows();
         for_each_kept([&](index_t s, T& value) { saved(s) = value; });
     }
 
     template <class Saved>
     void restore(const Saved& saved) {
-        check_saved(saved);
         for_each_kept([&](index_t s, T& value) { value = saved(s); });
     }
 
@@ -267,14 +284,6 @@ class pairwise_pass {
         }
     }
 
-    template <class Saved>
-    void check_saved(const Saved& saved) const {
-        static_assert(Saved::rank() == 1 && std::is_same_v<typename Saved::value_type, T>,
-                      "selfsame: saved is a vector of float, or of double where an input is double");
-        const index_t expected = saved_rows<Objective>(n_) * kept_rows<T, Objective>::fields;
-        if (saved.extent(0) != expected) fail("saved", saved.extent(0), std::to_string(expected) + " values (saved_size)");
-    }
-
     template <class F>
     void for_each_kept(F&& f) {
         index_t s = 0;
@@ -365,13 +374,15 @@ class pairwise_pass {
         }
     }
 
+    template <class Upstream>
+    bool each_upstream(const Upstream& upstream) const {
+        return how() == reduction::per_sample && upstream.size() != 1;
+    }
+
     /// The share of each row's loss in upstream . losses, and the pull between each row and its positive.
     template <class Upstream>
     void weigh_rows(const Upstream& upstream) {
-        const bool each = how() == reduction::per_sample && upstream.size() != 1;
-        if (upstream.size() != static_cast<std::size_t>(each ? n_ : 1)) {
-            fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
-        }
+        const bool each = each_upstream(upstream);
         const double rows_of_a_sample = one_set || two_way ? 2 : 1;
         const double share = 1 / (rows_of_a_sample * (how() == reduction::mean ? double(n_) : 1));
         for (index_t i = 0; i < n_; ++i) {

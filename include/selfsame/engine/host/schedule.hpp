@@ -21,13 +21,13 @@ class tile_schedule {
 
     /// Over row_blocks x column_blocks, or over the pairs a <= b of one set of blocks.
     tile_schedule(index_t row_blocks, index_t column_blocks, bool one_set)
-        : rows_(row_blocks), columns_(column_blocks), one_set_(one_set),
-          group_(group_size((std::max)(row_blocks, column_blocks))),
-          groups_(((std::max)(row_blocks, column_blocks) + group_ - 1) / group_),
+        : rows_(row_blocks), columns_(column_blocks), one_set_(one_set), row_group_(group_size(row_blocks)),
+          column_group_(group_size(column_blocks)),
+          groups_((std::max)((row_blocks + row_group_ - 1) / row_group_, (column_blocks + column_group_ - 1) / column_group_)),
           in_round_(one_set ? groups_ / 2 + 1 : groups_) {}
 
     /// An upper bound of tile numbers.
-    index_t numbers() const { return groups_ * in_round_ * group_ * group_; }
+    index_t numbers() const { return groups_ * in_round_ * row_group_ * column_group_; }
 
     using ticket = std::atomic<index_t>;
     /// `run` takes this many tickets of working memory.
@@ -60,7 +60,8 @@ class tile_schedule {
         index_t row, column;
     };
 
-    // Larger groups reuse blocks in cache; smaller ones leave more tasks to run side by side. A function of the
+    // Larger groups reuse blocks in cache; smaller ones leave more tasks to run side by side: a few rows against a long
+    // queue are groups of one block against groups of four. A function of the
     // problem alone: the order of updates, and so the bits of the result, must not depend on the machine.
     static constexpr index_t group_size(index_t blocks) { return blocks < 24 ? 1 : blocks < 128 ? 2 : 4; }
 
@@ -81,23 +82,23 @@ class tile_schedule {
 
     template <class Body>
     void visit(const task& t, index_t n, int worker, Body& body) const {
-        for (index_t u = 0; u < group_; ++u) {
-            for (index_t v = 0; v < group_; ++v) {
+        for (index_t u = 0; u < row_group_; ++u) {
+            for (index_t v = 0; v < column_group_; ++v) {
                 // Back and forth, so that consecutive tiles share a block.
-                index_t a = t.row * group_ + u, b = t.column * group_ + (u % 2 == 0 ? v : group_ - 1 - v);
+                index_t a = t.row * row_group_ + u, b = t.column * column_group_ + (u % 2 == 0 ? v : column_group_ - 1 - v);
                 if (a >= rows_ || b >= columns_) continue;
                 if (one_set_ && a > b) {
                     if (t.row == t.column) continue;
                     std::swap(a, b);
                 }
-                body(tile{a, b, (n * group_ + u) * group_ + v}, worker);
+                body(tile{a, b, (n * row_group_ + u) * column_group_ + v}, worker);
             }
         }
     }
 
     index_t rows_, columns_;
     bool one_set_;
-    index_t group_, groups_, in_round_;
+    index_t row_group_, column_group_, groups_, in_round_;
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host
