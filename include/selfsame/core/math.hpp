@@ -48,6 +48,16 @@ constexpr V(min)(V a, V b) {
     return select(a < b, a, b);
 }
 
+/// Whether a > b in any lane.
+template <class V>
+constexpr bool any_greater(V a, V b) {
+    if constexpr (requires { value_traits<V>::any_greater(a, b); }) {
+        return value_traits<V>::any_greater(a, b);
+    } else {
+        return a > b;
+    }
+}
+
 template <class V>
 constexpr V abs(V x) {
     using traits = value_traits<V>;

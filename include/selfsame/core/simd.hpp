@@ -89,6 +89,27 @@ struct value_traits<batch<T, N>> {
     // One expression, so that compilers which contract only within an expression do.
     SELFSAME_INLINE static V fma(V a, V b, V c) { return V(a.v * b.v + c.v); }
 
+    SELFSAME_INLINE static bool any_greater(V a, V b) {
+#if defined(SELFSAME_AVX512)
+        constexpr int greater = 30, mode = 4;  // ordered, quiet; the current rounding mode
+        if constexpr (N == 16 && sizeof(T) == 4) {
+            return __builtin_ia32_cmpps512_mask(a.v, b.v, greater, static_cast<unsigned short>(-1), mode) != 0;
+        } else if constexpr (N == 8 && sizeof(T) == 8) {
+            return __builtin_ia32_cmppd512_mask(a.v, b.v, greater, static_cast<unsigned char>(-1), mode) != 0;
+        }
+#elif defined(__AVX2__)
+        if constexpr (N == 8 && sizeof(T) == 4) {
+            return __builtin_ia32_movmskps256(reinterpret_cast<typename V::native>(a.v > b.v)) != 0;
+        } else if constexpr (N == 4 && sizeof(T) == 8) {
+            return __builtin_ia32_movmskpd256(reinterpret_cast<typename V::native>(a.v > b.v)) != 0;
+        }
+#endif
+        const auto mask = a.v > b.v;
+        bool any = false;
+        for (int l = 0; l < N; ++l) any |= mask[l] != 0;
+        return any;
+    }
+
 #if defined(SELFSAME_AVX512)
     // scalef and reduce treat overflow, underflow, infinities and NaN as exp2 should.
     SELFSAME_INLINE static V exp2(V x)
@@ -124,6 +145,34 @@ SELFSAME_INLINE V load(const math::scalar_t<V>* p) {
 template <class T, int N>
 SELFSAME_INLINE void store(T* p, batch<T, N> x) {
     std::memcpy(p, &x, sizeof(x));
+}
+
+/// Past the caches where the address allows: for results that are not read again soon.
+template <class T, int N>
+SELFSAME_INLINE void stream(T* p, batch<T, N> x) {
+#if defined(__x86_64__)
+    if (reinterpret_cast<std::uintptr_t>(p) % sizeof(x) == 0) {
+#if defined(__clang__)
+        __builtin_nontemporal_store(x.v, reinterpret_cast<typename batch<T, N>::native*>(p));
+        return;
+#elif defined(SELFSAME_AVX512)
+        if constexpr (sizeof(x) == 64 && sizeof(T) == 4) return __builtin_ia32_movntps512(p, x.v);
+        if constexpr (sizeof(x) == 64 && sizeof(T) == 8) return __builtin_ia32_movntpd512(p, x.v);
+#elif defined(__AVX2__)
+        if constexpr (sizeof(x) == 32 && sizeof(T) == 4) return __builtin_ia32_movntps256(p, x.v);
+        if constexpr (sizeof(x) == 32 && sizeof(T) == 8) return __builtin_ia32_movntpd256(p, x.v);
+#endif
+    }
+#endif
+    store(p, x);
+}
+
+/// 0, 1, 2, ... N - 1.
+template <class V>
+SELFSAME_INLINE V lane_numbers() {
+    V x;
+    for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(math::scalar_t<V>)); ++l) x.v[l] = math::scalar_t<V>(l);
+    return x;
 }
 
 template <class T, int N>

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <type_traits>
+
+#include "selfsame/core/simd.hpp"
+#include "selfsame/core/tensor.hpp"
+
+/// \file
+/// Rows of a matrix of any element type and strides, read and written as stretches of contiguous values of the type of
+/// the computation: in place where they are that already, by way of a buffer elsewhere.
+
+namespace selfsame::inline SELFSAME_ISA::host {
+
+/// T: the type of the computation; E: the elements, const for a source.
+template <class T, class E>
+class row_source {
+    using element = std::remove_const_t<E>;
+
+  public:
+    static constexpr bool same_type = std::is_same_v<element, T>;
+
+    template <class Tensor>
+    explicit row_source(const Tensor& x)
+        : data_(x.data_handle()), rows_(x.extent(0)), columns_(x.extent(1)), row_step_(x.stride(0)),
+          column_step_(x.stride(1)) {}
+
+    index_t rows() const { return rows_; }
+    index_t columns() const { return columns_; }
+    /// Whether `read` and `write` give the memory of the matrix itself.
+    bool in_place() const { return same_type && column_step_ == 1; }
+
+    /// Columns [first, first + n) of a row.
+    const T* read(index_t row, index_t first, index_t n, T* buffer) const {
+        const E* from = at(row, first);
+        if constexpr (same_type) {
+            if (column_step_ == 1) return from;
+        }
+        if (column_step_ == 1) {
+            for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
+        } else {
+            for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k * column_step_]);
+        }
+        return buffer;
+    }
+
+    /// Where columns [first, ...) of a row are to be written; `written` then puts them in place.
+    T* write(index_t row, index_t first, T* buffer) const
+        requires(!std::is_const_v<E>)
+    {
+        if constexpr (same_type) {
+            if (column_step_ == 1) return at(row, first);
+        }
+        return buffer;
+    }
+    void written(index_t row, index_t first, index_t n, const T* buffer) const
+        requires(!std::is_const_v<E>)
+    {
+        if (in_place()) return;
+        E* to = at(row, first);
+        for (index_t k = 0; k < n; ++k) to[k * column_step_] = element_cast<element>(buffer[k]);
+    }
+
+  private:
+    E* at(index_t row, index_t column) const { return data_ + row * row_step_ + column * column_step_; }
+
+    E* data_;
+    index_t rows_, columns_, row_step_, column_step_;
+};
+template <class T, class Tensor>
+using row_source_of = row_source<T, typename Tensor::element_type>;
+
+/// The first n lanes from p; the others are 0.
+template <class V>
+SELFSAME_INLINE V load_some(const math::scalar_t<V>* p, index_t n) {
+    V x(math::scalar_t<V>(0));
+    std::memcpy(&x, p, static_cast<std::size_t>(n) * sizeof(math::scalar_t<V>));
+    return x;
+}
+template <class T, int N>
+SELFSAME_INLINE void store_some(T* p, batch<T, N> x, index_t n) {
+    std::memcpy(p, &x, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+}  // namespace selfsame::inline SELFSAME_ISA::host
