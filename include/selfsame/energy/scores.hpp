@@ -1,0 +1,263 @@
+#pragma once
+
+#include "selfsame/engine/host/rowwise.hpp"
+#include "selfsame/policy/softmax.hpp"
+
+/// \file
+/// Scores of rows of logits z: how sure, and how far from what was learned. Any set of them takes one read of the
+/// logits. With x = z / temperature and p the softmax of x:
+///
+///     free_energy      -temperature log sum e^x     high when out of distribution (Liu et al. 2020)
+///     max_logit        max z                        (Hendrycks et al. 2022)
+///     max_probability  max p                        (Hendrycks & Gimpel 2017)
+///     entropy          -sum p log p, in nats
+///     margin           largest p less the second    (Scheffer et al. 2001); 1 for a single column
+
+namespace selfsame::inline SELFSAME_ISA {
+
+namespace detail {
+
+/// What a score may use of a row, and of the whole set of scores what is gathered.
+template <bool Total, bool Moment, int Ranks>
+struct score_needs {
+    static constexpr bool moment = Moment;
+    static constexpr int ranks = Ranks;
+};
+
+/// A row of logits as scores and their gradients see it; one row in each lane. x are logits divided by temperature.
+template <class V>
+struct score_row {
+    V log_total, entropy, first, first_at, second, second_at;
+
+    constexpr V probability(V x) const { return math::exp(x - log_total); }
+    static constexpr V at(V column, V place, V value) { return math::select(column == place, value, V(math::scalar_t<V>(0))); }
+};
+
+}  // namespace detail
+
+struct free_energy : detail::score_needs<true, false, 0> {
+    template <class V>
+    static constexpr V value(const detail::score_row<V>& r, V temperature) {
+        return V(math::scalar_t<V>(0)) - temperature * r.log_total;
+    }
+    template <class V>
+    static constexpr V gradient(const detail::score_row<V>&, V, V p, V, V) {
+        return V(math::scalar_t<V>(0)) - p;
+    }
+};
+
+struct max_logit : detail::score_needs<false, false, 1> {
+    template <class V>
+    static constexpr V value(const detail::score_row<V>& r, V temperature) {
+        return temperature * r.first;
+    }
+    template <class V>
+    static constexpr V gradient(const detail::score_row<V>& r, V, V, V column, V) {
+        return r.at(column, r.first_at, V(math::scalar_t<V>(1)));
+    }
+};
+
+struct max_probability : detail::score_needs<true, false, 1> {
+    template <class V>
+    static constexpr V value(const detail::score_row<V>& r, V) {
+        return r.probability(r.first);
+    }
+    template <class V>
+    static constexpr V gradient(const detail::score_row<V>& r, V, V p, V column, V inverse_temperature) {
+        return r.probability(r.first) * (r.at(column, r.first_at, V(math::scalar_t<V>(1))) - p) * inverse_temperature;
+    }
+};
+
+struct entropy : detail::score_needs<true, true, 0> {
+    template <class V>
+    static constexpr V value(const detail::score_row<V>& r, V) {
+        return r.entropy;
+    }
+    template <class V>
+    static constexpr V gradient(const detail::score_row<V>& r, V x, V p, V, V inverse_temperature) {
+        using S = math::scalar_t<V>;
+        // p log p is 0 where p is.
+        const V log_p = (math::max)(V(-(std::numeric_limits<S>::max)() / 4), x - r.log_total);
+        return V(S(0)) - p * (log_p + r.entropy) * inverse_temperature;
+    }
+};
+
+struct margin : detail::score_needs<true, false, 2> {
+    template <class V>
+    static constexpr V value(const detail::score_row<V>& r, V) {
+        return r.probability(r.first) - r.probability(r.second);
+    }
+    template <class V>
+    static constexpr V gradient(const detail::score_row<V>& r, V, V p, V column, V inverse_temperature) {
+        const V one = r.probability(r.first), two = r.probability(r.second);
+        return (r.at(column, r.first_at, one) - r.at(column, r.second_at, two) - p * (one - two)) * inverse_temperature;
+    }
+};
+
+/// Scores... of logits, B x K. Their values are a B x scores matrix, or a vector of B for a single one. Of equal logits
+/// the one of the lowest column is the largest; gradients go to that one.
+template <class... Scores>
+struct logit_scores {
+    double temperature = 1;
+    static constexpr int count = sizeof...(Scores);
+    static constexpr bool moment = (Scores::moment || ...);
+    static constexpr int ranks = (std::max)({Scores::ranks...});
+
+    void check() const {
+        if (!(temperature > 0)) fail("temperature", temperature, "> 0");
+    }
+};
+
+namespace host {
+
+/// One score in each row, or a matrix of them.
+template <class Scores, class Out>
+auto score_matrix(Out&& out) {
+    if constexpr (Scores::count == 1) {
+        const auto v = as_tensor<1>(out);
+        return detail::strided<memory_space::host>(v.data_handle(), std::array<index_t, 2>{v.extent(0), 1},
+                                                   std::array<index_t, 2>{v.stride(0), 1});
+    } else {
+        return as_tensor<2>(out);
+    }
+}
+
+template <class T, class Scores, bool Places>
+struct score_walk;
+
+template <class T, class... Scores, bool Places>
+struct score_walk<T, logit_scores<Scores...>, Places> {
+    using set = logit_scores<Scores...>;
+    using V = batch<T>;
+    using row = selfsame::detail::score_row<V>;
+    template <class X>
+    using reducer = softmax_statistics<X, set::moment, set::ranks, Places>;
+
+    struct weighted_row : row {
+        V upstream[set::count];
+    };
+
+    T inverse_temperature, temperature;
+
+    explicit score_walk(const set& s) : inverse_temperature(T(1 / s.temperature)), temperature(T(s.temperature)) {}
+
+    SELFSAME_INLINE V term(V z) const { return z * V(inverse_temperature); }
+    SELFSAME_INLINE V element(V z, const weighted_row& r, V column) const {
+        const V x = term(z), p = r.probability(x);
+        V g(T(0));
+        int s = 0;
+        ((g = math::fma(r.upstream[s], Scores::gradient(static_cast<const row&>(r), x, p, column, V(inverse_temperature)), g), ++s), ...);
+        return g;
+    }
+
+    template <class R>
+    static row row_of(const R& r) {
+        row out{r.log_total(), V(T(0)), V(T(0)), V(T(-1)), V(T(0)), V(T(-1))};
+        if constexpr (set::moment) out.entropy = r.entropy();
+        if constexpr (set::ranks > 0) out.first = r.first;
+        if constexpr (set::ranks > 1) out.second = r.second;
+        if constexpr (Places && set::ranks > 0) out.first_at = r.first_at;
+        if constexpr (Places && set::ranks > 1) out.second_at = r.second_at;
+        return out;
+    }
+    template <class Out>
+    void write(const row& r, index_t first, index_t n, const Out& out) const {
+        using E = typename Out::value_type;
+        index_t s = 0;
+        const auto one = [&](V values) {
+            for (index_t k = 0; k < n; ++k) out(first + k, s) = element_cast<E>(values[static_cast<int>(k)]);
+            ++s;
+        };
+        (one(Scores::value(r, V(temperature))), ...);
+    }
+};
+
+template <class X>
+auto check_logits(const X& logits) {
+    static_assert(real_element<std::remove_const_t<typename X::element_type>>,
+                  "selfsame: logits are float, double, half or bfloat16");
+    if (logits.extent(1) == 0 && logits.extent(0) > 0) fail("logits", std::string_view(shape_text(logits)), "at least one column");
+}
+template <class X>
+void check_shape(std::string_view name, const X& x, index_t rows, index_t columns, std::string_view why) {
+    if (x.extent(0) == rows && x.extent(1) == columns) return;
+    std::string expected = std::to_string(rows) + " x " + std::to_string(columns);
+    expected.append(" (").append(why).append(")");
+    fail(name, std::string_view(shape_text(x)), expected);
+}
+
+}  // namespace host
+
+/// The scores of every row of `logits`, into `values`.
+template <execution C, class... Scores, class Logits, class Values>
+void forward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, Values&& values) {
+    using set = logit_scores<Scores...>;
+    const auto c = as_context(ctx);
+    const auto z = as_tensor<2>(logits);
+    const auto out = host::score_matrix<set>(values);
+    scores.check();
+    host::check_logits(z);
+    host::check_shape("values", out, z.extent(0), set::count, "rows of logits x scores");
+    check_writable("values", out);
+    using T = typename compute<element_t<Logits, 2>>::type;
+    using walk = host::score_walk<T, set, false>;
+    using rows = host::row_source_of<T, std::remove_const_t<decltype(z)>>;
+    const walk policy(scores);
+    host::row_walk<T, walk, rows>(policy, rows(z)).reduce(
+        c, [&](index_t first, index_t n, const auto& r) { policy.write(policy.row_of(r), first, n, out); });
+}
+
+namespace host {
+
+template <class C, class... Scores, class Logits, class Values, class Upstream, class Gradient>
+void score_gradients(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, const Values& values,
+                     const Upstream& upstream, const Gradient& gradient) {
+    using set = logit_scores<Scores...>;
+    using T = typename compute<typename Logits::value_type>::type;
+    using walk = score_walk<T, set, true>;
+    scores.check();
+    check_logits(logits);
+    const index_t rows = logits.extent(0);
+    check_shape("gradient", gradient, rows, logits.extent(1), "the shape of logits");
+    check_writable("gradient", gradient);
+    if constexpr (!is_none<Values>) {
+        check_shape("values", values, rows, set::count, "rows of logits x scores");
+        check_writable("values", values);
+    }
+    if constexpr (!is_none<Upstream>) check_shape("upstream", upstream, rows, set::count, "the shape of the scores");
+    const walk policy(scores);
+    const row_source_of<T, Logits> source(logits);
+    const row_source_of<T, Gradient> out(gradient);
+    row_walk<T, walk, row_source_of<T, Logits>>(policy, source)
+        .reduce_and_write(ctx, out, [&](index_t first, index_t n, const auto& r) {
+            typename walk::weighted_row row{policy.row_of(r), {}};
+            for (int s = 0; s < set::count; ++s) {
+                row.upstream[s] = batch<T>(T(1));
+                if constexpr (!is_none<Upstream>) {
+                    for (index_t k = 0; k < n; ++k) row.upstream[s].v[k] = element_cast<T>(upstream(first + k, s));
+                }
+            }
+            if constexpr (!is_none<Values>) policy.write(row, first, n, values);
+            return row;
+        });
+}
+
+}  // namespace host
+
+/// gradient = d sum(upstream * scores) / d logits, B x K; it may be the memory of the logits.
+template <execution C, class... Scores, class Logits, class Upstream, class Gradient>
+void backward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, const Upstream& upstream,
+              Gradient&& gradient) {
+    host::score_gradients(as_context(ctx), scores, as_tensor<2>(logits), none{},
+                          host::score_matrix<logit_scores<Scores...>>(upstream), as_tensor<2>(gradient));
+}
+
+/// Scores and the gradient of their sum at once.
+template <execution C, class... Scores, class Logits, class Values, class Gradient>
+void value_and_grad(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, Values&& values,
+                    Gradient&& gradient) {
+    host::score_gradients(as_context(ctx), scores, as_tensor<2>(logits),
+                          host::score_matrix<logit_scores<Scores...>>(values), none{}, as_tensor<2>(gradient));
+}
+
+}  // namespace selfsame::inline SELFSAME_ISA
