@@ -58,6 +58,16 @@ constexpr bool any_greater(V a, V b) {
     }
 }
 
+/// Whether any lane is infinite or NaN.
+template <class V>
+constexpr bool any_not_finite(V x) {
+    if constexpr (requires { value_traits<V>::any_not_finite(x); }) {
+        return value_traits<V>::any_not_finite(x);
+    } else {
+        return !(x - x == V(0));
+    }
+}
+
 template <class V>
 constexpr V abs(V x) {
     using traits = value_traits<V>;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "selfsame/core/half.hpp"
 #include "selfsame/core/math.hpp"
@@ -97,17 +98,21 @@ struct value_traits<batch<T, N>> {
         } else if constexpr (N == 8 && sizeof(T) == 8) {
             return __builtin_ia32_cmppd512_mask(a.v, b.v, greater, static_cast<unsigned char>(-1), mode) != 0;
         }
-#elif defined(__AVX2__)
-        if constexpr (N == 8 && sizeof(T) == 4) {
-            return __builtin_ia32_movmskps256(reinterpret_cast<typename V::native>(a.v > b.v)) != 0;
-        } else if constexpr (N == 4 && sizeof(T) == 8) {
-            return __builtin_ia32_movmskpd256(reinterpret_cast<typename V::native>(a.v > b.v)) != 0;
+#endif
+        return any(a.v > b.v);
+    }
+    SELFSAME_INLINE static bool any_not_finite(V x) {
+        const V largest((std::numeric_limits<T>::max)());
+#if defined(SELFSAME_AVX512)
+        constexpr int not_less_equal = 22, mode = 4;  // or unordered
+        const V a = math::abs(x);
+        if constexpr (N == 16 && sizeof(T) == 4) {
+            return __builtin_ia32_cmpps512_mask(a.v, largest.v, not_less_equal, static_cast<unsigned short>(-1), mode) != 0;
+        } else if constexpr (N == 8 && sizeof(T) == 8) {
+            return __builtin_ia32_cmppd512_mask(a.v, largest.v, not_less_equal, static_cast<unsigned char>(-1), mode) != 0;
         }
 #endif
-        const auto mask = a.v > b.v;
-        bool any = false;
-        for (int l = 0; l < N; ++l) any |= mask[l] != 0;
-        return any;
+        return any(~(math::abs(x).v <= largest.v));
     }
 
 #if defined(SELFSAME_AVX512)
@@ -128,6 +133,21 @@ struct value_traits<batch<T, N>> {
         }
     }
 #endif
+
+  private:
+    template <class M>
+    SELFSAME_INLINE static bool any(M mask) {
+#if defined(__AVX2__)
+        if constexpr (N == 8 && sizeof(T) == 4) {
+            return __builtin_ia32_movmskps256(reinterpret_cast<typename V::native>(mask)) != 0;
+        } else if constexpr (N == 4 && sizeof(T) == 8) {
+            return __builtin_ia32_movmskpd256(reinterpret_cast<typename V::native>(mask)) != 0;
+        }
+#endif
+        bool found = false;
+        for (int l = 0; l < N; ++l) found |= mask[l] != 0;
+        return found;
+    }
 };
 
 }  // namespace math
@@ -173,6 +193,31 @@ SELFSAME_INLINE V lane_numbers() {
     V x;
     for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(math::scalar_t<V>)); ++l) x.v[l] = math::scalar_t<V>(l);
     return x;
+}
+
+namespace detail {
+// Lanes whose number has the bit Half: from b, the others from a, or (Upper) the other half of each.
+template <int Half, bool Upper, class T, int N, int... L>
+SELFSAME_INLINE batch<T, N> exchange(batch<T, N> a, batch<T, N> b, std::integer_sequence<int, L...>) {
+    return batch<T, N>(__builtin_shufflevector(a.v, b.v, ((L & Half) == 0 ? (Upper ? L + Half : L) : (Upper ? L + N : L - Half + N))...));
+}
+template <int Half, class T, int N>
+SELFSAME_INLINE void transpose_by(batch<T, N> (&x)[N]) {
+    SELFSAME_UNROLL(16)
+    for (int r = 0; r < N; ++r) {
+        if ((r & Half) != 0) continue;
+        const batch<T, N> a = x[r], b = x[r + Half];
+        x[r] = exchange<Half, false>(a, b, std::make_integer_sequence<int, N>());
+        x[r + Half] = exchange<Half, true>(a, b, std::make_integer_sequence<int, N>());
+    }
+    if constexpr (Half > 1) transpose_by<Half / 2>(x);
+}
+}  // namespace detail
+
+/// Lane l of x[r] becomes lane r of x[l].
+template <class T, int N>
+SELFSAME_INLINE void transpose(batch<T, N> (&x)[N]) {
+    detail::transpose_by<N / 2>(x);
 }
 
 template <class T, int N>

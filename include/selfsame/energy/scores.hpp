@@ -24,12 +24,15 @@ struct score_needs {
     static constexpr int ranks = Ranks;
 };
 
-/// A row of logits as scores and their gradients see it; one row in each lane. x are logits divided by temperature.
+/// A row of logits as scores and their gradients see it; one row in each lane.
 template <class V>
 struct score_row {
     V log_total, entropy, first, first_at, second, second_at;
+    V scale, level, bits_of_sum;  ///< of softmax_statistics
 
-    constexpr V probability(V x) const { return math::exp(x - log_total); }
+    /// log2 p of a logit.
+    constexpr V bits(V z) const { return math::fma(z, scale, V(math::scalar_t<V>(0)) - level) - bits_of_sum; }
+    constexpr V probability(V z) const { return math::exp2(bits(z)); }
     static constexpr V at(V column, V place, V value) { return math::select(column == place, value, V(math::scalar_t<V>(0))); }
 };
 
@@ -48,8 +51,8 @@ struct free_energy : detail::score_needs<true, false, 0> {
 
 struct max_logit : detail::score_needs<false, false, 1> {
     template <class V>
-    static constexpr V value(const detail::score_row<V>& r, V temperature) {
-        return temperature * r.first;
+    static constexpr V value(const detail::score_row<V>& r, V) {
+        return r.first;
     }
     template <class V>
     static constexpr V gradient(const detail::score_row<V>& r, V, V, V column, V) {
@@ -74,10 +77,10 @@ struct entropy : detail::score_needs<true, true, 0> {
         return r.entropy;
     }
     template <class V>
-    static constexpr V gradient(const detail::score_row<V>& r, V x, V p, V, V inverse_temperature) {
+    static constexpr V gradient(const detail::score_row<V>& r, V z, V p, V, V inverse_temperature) {
         using S = math::scalar_t<V>;
         // p log p is 0 where p is.
-        const V log_p = (math::max)(V(-(std::numeric_limits<S>::max)() / 4), x - r.log_total);
+        const V log_p = (math::max)(V(-(std::numeric_limits<S>::max)() / 4), r.bits(z)) * V(softmax_statistics<V>::log_2);
         return V(S(0)) - p * (log_p + r.entropy) * inverse_temperature;
     }
 };
@@ -137,22 +140,25 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
         V upstream[set::count];
     };
 
-    T inverse_temperature, temperature;
+    T inverse_temperature, temperature, scale;
 
-    explicit score_walk(const set& s) : inverse_temperature(T(1 / s.temperature)), temperature(T(s.temperature)) {}
+    explicit score_walk(const set& s)
+        : inverse_temperature(T(1 / s.temperature)), temperature(T(s.temperature)),
+          scale(T(1.44269504088896340736 / s.temperature)) {}
 
-    SELFSAME_INLINE V term(V z) const { return z * V(inverse_temperature); }
+    SELFSAME_INLINE V term(V z) const { return z; }
     SELFSAME_INLINE V element(V z, const weighted_row& r, V column) const {
-        const V x = term(z), p = r.probability(x);
+        const V p = r.probability(z);
         V g(T(0));
         int s = 0;
-        ((g = math::fma(r.upstream[s], Scores::gradient(static_cast<const row&>(r), x, p, column, V(inverse_temperature)), g), ++s), ...);
+        ((g = math::fma(r.upstream[s], Scores::gradient(static_cast<const row&>(r), z, p, column, V(inverse_temperature)), g), ++s), ...);
         return g;
     }
 
     template <class R>
-    static row row_of(const R& r) {
-        row out{r.log_total(), V(T(0)), V(T(0)), V(T(-1)), V(T(0)), V(T(-1))};
+    row row_of(const R& r) const {
+        const V none(T(-1));
+        row out{r.log_total(), none, none, none, none, none, V(scale), r.level, r.bits_of_sum()};
         if constexpr (set::moment) out.entropy = r.entropy();
         if constexpr (set::ranks > 0) out.first = r.first;
         if constexpr (set::ranks > 1) out.second = r.second;

@@ -34,17 +34,17 @@ struct sharpened_targets {
         using logits = host::row_source_of<T, Teacher>;
         const auto write = [&](const auto& walk) {
             const auto reduced = walk.reduce_rows({row, 1, 1});
-            walk.write_row(row, out, 0, sharpen_row<batch<T>>{reduced.log_total()}, false);
+            walk.write_row(row, out, 0, sharpen_row<batch<T>>{reduced.level, reduced.bits_of_sum()}, false);
         };
         if constexpr (is_none<Center>) {
-            write(host::row_walk<T, sharpen<T>, logits>(sharpen<T>{T(1 / temperature)}, logits(teacher)));
+            write(host::row_walk<T, sharpen<T>, logits>(sharpen<T>{T(1.44269504088896340736 / temperature)}, logits(teacher)));
         } else {
             const auto c = as_tensor<1>(center);
             // Every row of the teacher meets the same center.
             const auto repeated = detail::strided<memory_space::host>(
                 c.data_handle(), std::array<index_t, 2>{teacher.extent(0), columns}, std::array<index_t, 2>{0, c.stride(0)});
             using centers = host::row_source_of<T, std::remove_const_t<decltype(repeated)>>;
-            write(host::row_walk<T, sharpen<T>, logits, centers>(sharpen<T>{T(1 / temperature)}, logits(teacher), centers(repeated)));
+            write(host::row_walk<T, sharpen<T>, logits, centers>(sharpen<T>{T(1.44269504088896340736 / temperature)}, logits(teacher), centers(repeated)));
         }
         return memory;
     }
@@ -52,19 +52,21 @@ struct sharpened_targets {
   private:
     template <class V>
     struct sharpen_row {
-        V log_total;
+        V level, bits_of_sum;
     };
     template <class T>
     struct sharpen {
         using V = batch<T>;
         template <class X>
         using reducer = softmax_statistics<X>;
-        T inverse_temperature;
+        T scale;
 
-        SELFSAME_INLINE V term(V t) const { return t * V(inverse_temperature); }
-        SELFSAME_INLINE V term(V t, V c) const { return (t - c) * V(inverse_temperature); }
-        SELFSAME_INLINE V element(V t, const sharpen_row<V>& r) const { return math::exp(term(t) - r.log_total); }
-        SELFSAME_INLINE V element(V t, V c, const sharpen_row<V>& r) const { return math::exp(term(t, c) - r.log_total); }
+        SELFSAME_INLINE V term(V t) const { return t; }
+        SELFSAME_INLINE V term(V t, V c) const { return t - c; }
+        SELFSAME_INLINE V element(V t, const sharpen_row<V>& r) const {
+            return math::exp2(math::fma(t, V(scale), -r.level) - r.bits_of_sum);
+        }
+        SELFSAME_INLINE V element(V t, V c, const sharpen_row<V>& r) const { return element(t - c, r); }
     };
 };
 

@@ -39,36 +39,61 @@ struct rank_fields<V, 2, true> : rank_fields<V, 2, false> {
 
 }  // namespace detail
 
-/// The sum of e^x over a row relative to a running level; with Moment also the sum of (x - level) e^(x - level), for the
-/// entropy; the largest (Ranks 1) and second largest (Ranks 2) x, with Places also their columns, of equal ones the
-/// lower. NaN in the row comes out as NaN; a row of -inf has log_total() -inf.
+/// Of a row of logits z, in units of which there are `scale` to a bit (log2(e) / temperature to a nat of z / temperature):
+/// the sum of 2^(scale z - level) with a running level; with Moment also the sum of (scale z - level) times that, for the
+/// entropy; the largest (Ranks 1) and second largest (Ranks 2) z, with Places also their columns, of equal ones the
+/// lower. NaN in the row comes out as NaN; the log_total() of a row of -inf is -inf.
+///
+/// scale z - level is rounded once, so that logits of 10^4 lose nothing of their differences.
 template <class V, bool Moment = false, int Ranks = 0, bool Places = false>
 struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields<V, Ranks, Places> {
     using S = math::scalar_t<V>;
     static constexpr S lowest = -(std::numeric_limits<S>::max)() / 4;
     /// Terms may exceed the level by this before sums are rescaled: a rare branch instead of a factor for each term.
-    static constexpr S slack = sizeof(S) == 4 ? S(40) : S(300);
+    static constexpr S slack = sizeof(S) == 4 ? S(60) : S(500);
+    static constexpr S log_2 = S(0.693147180559945309417);
 
     V level = V(lowest), sum = V(S(0));
 
-    /// x where the mask holds; elsewhere a column that does not count.
+    /// An empty state whose level suits the first terms, which saves a rescaling.
+    template <int K>
+    static constexpr softmax_statistics starting(const V (&z)[K], S scale) {
+        softmax_statistics s{};
+        s.level = bounded((math::max)(s.level, largest(z) * V(scale)));
+        return s;
+    }
+    /// z where the mask holds; elsewhere a column that does not count.
     template <class M>
-    static constexpr V only(M mask, V x) {
-        return math::select(mask, x, V(-std::numeric_limits<S>::infinity()));
+    static constexpr V only(M mask, V z) {
+        return math::select(mask, z, V(-std::numeric_limits<S>::infinity()));
     }
 
-    /// x of columns at, at + step, ...
-    template <int K>
-    constexpr void absorb(const V (&x)[K], V at, S step) {
-        V top = x[0];
-        for (int k = 1; k < K; ++k) top = (math::max)(top, x[k]);
-        if (math::any_greater(top, level + V(slack))) raise(top);
-        for (int k = 0; k < K; ++k) {
-            const V d = x[k] - level, e = math::exp(d);
-            sum = sum + e;
-            if constexpr (Moment) this->moment = math::fma((math::max)(V(lowest), d), e, this->moment);  // -inf e^-inf is 0
-            if constexpr (Ranks > 0) rank(x[k], at + V(S(k) * step));
+    /// z of columns at, at + step, ... Without Rescales the state must be a `starting` one, and whoever absorbs asks in
+    /// the end whether it is still `sound`.
+    template <bool Rescales = true, int K>
+    constexpr void absorb(const V (&z)[K], V at, S step, S scale) {
+        if constexpr (Rescales) {
+            const V top = largest(z) * V(scale);
+            if (math::any_greater(top, level + V(slack))) raise(top);
         }
+        const V below_level = V(S(0)) - level;
+        for (int k = 0; k < K; ++k) {
+            const V d = math::fma(z[k], V(scale), below_level), e = math::exp2(d);
+            sum = sum + e;
+            if constexpr (Moment) {
+                const V finite = Rescales ? (math::max)(V(lowest), d) : d;  // -inf 2^-inf is to be 0
+                this->moment = math::fma(finite, e, this->moment);
+            }
+            if constexpr (Ranks > 0) rank(z[k], at + V(S(k) * step));
+        }
+    }
+
+    /// No sum overflowed or met what it should have looked out for.
+    constexpr bool sound() const {
+        if constexpr (Moment) {
+            if (math::any_not_finite(this->moment)) return false;
+        }
+        return !math::any_not_finite(sum);
     }
 
     constexpr void merge(const softmax_statistics& o) {
@@ -92,22 +117,33 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         }
     }
 
-    /// log sum e^x.
-    constexpr V log_total() const { return level + math::log(sum); }
-    /// -sum p log p, p the softmax.
+    /// log2 of the sum without the level.
+    constexpr V bits_of_sum() const { return math::log(sum) * V(S(1) / log_2); }
+    /// log sum_k e^x_k with x = scale z log 2.
+    constexpr V log_total() const { return math::fma(level, V(log_2), math::log(sum)); }
+    /// -sum p log p in nats, p the softmax of x.
     constexpr V entropy() const
         requires(Moment)
     {
-        return math::log(sum) - this->moment / sum;
+        return math::log(sum) - V(log_2) * (this->moment / sum);
     }
 
   private:
-    static constexpr V under(V x, V top) { return math::select(x == top, V(S(1)), math::exp(x - top)); }
+    static constexpr V under(V x, V top) { return math::select(x == top, V(S(1)), math::exp2(x - top)); }
     // Finite, since an empty sum is multiplied by it.
     static constexpr V below(V x, V top) { return (math::max)(V(lowest), x - top); }
 
+    // A level of infinity would make NaN of the terms.
+    static constexpr V bounded(V x) { return (math::min)(V((std::numeric_limits<S>::max)()), x); }
+    template <int K>
+    static constexpr V largest(const V (&z)[K]) {
+        V top = z[0];
+        for (int k = 1; k < K; ++k) top = (math::max)(top, z[k]);
+        return top;
+    }
+
     constexpr void raise(V top) {
-        const V next = (math::min)(V((std::numeric_limits<S>::max)()), (math::max)(level, top));
+        const V next = bounded((math::max)(level, top));
         const V factor = under(level, next);
         if constexpr (Moment) this->moment = factor * math::fma(below(level, next), sum, this->moment);
         sum = sum * factor;
@@ -136,36 +172,49 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     }
 };
 
-/// What the cross-entropy of targets q with the softmax of x is made of: the softmax's, and the sums of q x and of q.
+/// What the cross-entropy of targets q with the softmax of x = scale z log 2 is made of: the softmax's, and the sums of
+/// q z and of q.
 template <class V>
 struct cross_entropy_statistics : softmax_statistics<V> {
     using S = math::scalar_t<V>;
+    using softmax = softmax_statistics<V>;
     struct term {
-        V x, q;
+        V z, q;
     };
     V dot = V(S(0)), mass = V(S(0));
 
+    template <int K>
+    static constexpr cross_entropy_statistics starting(const term (&t)[K], S scale) {
+        V z[K];
+        for (int k = 0; k < K; ++k) z[k] = t[k].z;
+        cross_entropy_statistics s{};
+        static_cast<softmax&>(s) = softmax::starting(z, scale);
+        return s;
+    }
     template <class M>
     static constexpr term only(M mask, term t) {
-        return {softmax_statistics<V>::only(mask, t.x), math::select(mask, t.q, V(S(0)))};
+        return {softmax::only(mask, t.z), math::select(mask, t.q, V(S(0)))};
     }
-    template <int K>
-    constexpr void absorb(const term (&t)[K], V at, S step) {
-        V x[K];
+    template <bool Rescales = true, int K>
+    constexpr void absorb(const term (&t)[K], V at, S step, S scale) {
+        V z[K];
         for (int k = 0; k < K; ++k) {
-            x[k] = t[k].x;
-            dot = dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * t[k].x);  // x may be -inf where q is 0
+            z[k] = t[k].z;
+            dot = dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * t[k].z);  // z may be -inf where q is 0
             mass = mass + t[k].q;
         }
-        softmax_statistics<V>::absorb(x, at, step);
+        softmax::template absorb<Rescales>(z, at, step, scale);
     }
     constexpr void merge(const cross_entropy_statistics& o) {
         dot = dot + o.dot;
         mass = mass + o.mass;
-        softmax_statistics<V>::merge(o);
+        softmax::merge(o);
     }
     /// -sum q log softmax(x).
-    constexpr V value() const { return math::select(mass == V(S(0)), V(S(0)), mass * this->log_total()) - dot; }
+    constexpr V value(S scale) const {
+        const V total = math::select(mass == V(S(0)), V(S(0)), mass * this->log_total());
+        return math::fma(dot, V(-scale * softmax::log_2), total);
+    }
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA

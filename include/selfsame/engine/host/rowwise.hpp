@@ -29,7 +29,9 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 }
 
 /// Policy, with V a batch of T:
-///   reducer<V>           absorb(terms, columns, step), merge, only(mask, term)
+///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has starting(terms,
+///                        scale), also absorb<false>, which need not look out, and sound(), false where it had to
+///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
 ///   element(x..., row)   the result of an element, row what `finish` made of the row's reducer; or
 ///   element(x..., row, column)
@@ -50,6 +52,8 @@ class row_walk {
 
     using reducer = typename Policy::template reducer<V>;
     using term_type = decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
+
+    static constexpr bool can_start = requires(const term_type (&t)[unroll], T scale) { reducer::starting(t, scale); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         in_place_ = (sources.in_place() && ...);
@@ -96,11 +100,19 @@ class row_walk {
     [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state, bool past_caches) const {
         T buffer[stretch];
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
-            for (index_t done = 0; done < n; done += stretch) {  // a stretch of the output, which may be converted
-                const index_t m = (std::min)(stretch, n - done);
+            const index_t piece = out.in_place() ? n : stretch;
+            for (index_t done = 0; done < n; done += piece) {
+                const index_t m = (std::min)(piece, n - done);
                 T* to = out.write(out_row, k0 + done, buffer);
                 V at = V(T(k0 + done)) + lane_numbers<V>();
                 index_t k = 0;
+                if (past_caches) {  // whole aligned lines alone go past them
+                    const auto over = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(to) % sizeof(V));
+                    const index_t head = (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
+                    if (head > 0) store_some(to, element(at, state, load_some<V>(p + done, head)...), head);
+                    k = head;
+                    at += V(T(head));
+                }
                 for (; k + L <= m; k += L, at += V(T(L))) {
                     const V e = element(at, state, load<V>(p + done + k)...);
                     past_caches ? stream(to + k, e) : store(to + k, e);
@@ -126,73 +138,100 @@ class row_walk {
     }
 
     [[gnu::noinline]] reducer rows_by_lanes(const some_rows& rows) const {
-        constexpr std::size_t fields = sizeof(reducer) / sizeof(V);
-        T parts[L][fields * L];
-        for (index_t r = 0; r < rows.count; ++r) {
-            const reducer part = reduce_row(rows.at(r));
-            std::memcpy(parts[r], &part, sizeof(part));
+        constexpr int fields = field_count<T, reducer>;
+        reducer part[L];
+        for (index_t r = 0; r < rows.count; ++r) part[r] = reduce_row(rows.at(r));
+        for (index_t r = rows.count; r < L; ++r) part[r] = part[0];
+        V field[fields][L];
+        for (int r = 0; r < L; ++r) {
+            V values[fields];
+            std::memcpy(values, &part[r], sizeof(values));
+            for (int f = 0; f < fields; ++f) field[f][r] = values[f];
         }
-        for (index_t r = rows.count; r < L; ++r) std::memcpy(parts[r], parts[0], sizeof(parts[0]));
-        reducer total{};
+        for (int f = 0; f < fields; ++f) transpose(field[f]);
         for (int l = 0; l < L; ++l) {
-            T turned[fields * L];
-            for (std::size_t f = 0; f < fields; ++f) {
-                for (int r = 0; r < L; ++r) turned[f * L + static_cast<std::size_t>(r)] = parts[r][f * L + static_cast<std::size_t>(l)];
-            }
-            reducer part{};
-            std::memcpy(&part, turned, sizeof(part));
-            total.merge(part);
+            V values[fields];
+            for (int f = 0; f < fields; ++f) values[f] = field[f][l];
+            std::memcpy(static_cast<void*>(&part[l]), values, sizeof(values));
         }
-        return total;
+        // A tree: merges that wait for one another would take longer than the rows.
+        for (int half = L / 2; half > 0; half /= 2) {
+            for (int l = 0; l < half; ++l) part[l].merge(part[l + half]);
+        }
+        return part[0];
     }
 
     reducer reduce_row(index_t row) const {
+        if constexpr (can_start) {
+            if (in_place_ && columns_ >= unroll * L) {
+                const reducer state = reduce_row<false>(row);
+                if (state.sound()) return state;
+            }
+        }
+        return reduce_row<true>(row);
+    }
+
+    /// With Careful the reducer looks out for terms beyond its level before it takes them.
+    template <bool Careful>
+    reducer reduce_row(index_t row) const {
         reducer state{};
+        const auto absorb = [&](const auto& t, V at) __attribute__((always_inline)) { state.absorb(t, at, T(L), policy_.scale); };
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
-            V at = V(T(k0)) + lane_numbers<V>();
-            const T step = T(L);
-            index_t k = 0;
-            for (; k + unroll * L <= n; k += unroll * L, at += V(T(unroll * L))) {
-                term_type t[unroll];
+            const V number = lane_numbers<V>();
+            V at = V(T(k0)) + number;
+            const auto terms = [&](index_t k, term_type (&t)[unroll]) __attribute__((always_inline)) {
                 SELFSAME_UNROLL(4)
                 for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + k + u * L)...);
-                state.absorb(t, at, step);
+            };
+            index_t k = 0;
+            if constexpr (!Careful) {
+                term_type t[unroll];
+                terms(0, t);
+                state = reducer::starting(t, policy_.scale);
             }
-            for (; k + L <= n; k += L, at += V(step)) {
-                const term_type t[1] = {policy_.term(load<V>(p + k)...)};
-                state.absorb(t, at, step);
+            for (; k + unroll * L <= n; k += unroll * L, at += V(T(unroll * L))) {
+                term_type t[unroll];
+                terms(k, t);
+                if constexpr (Careful) {
+                    absorb(t, at);
+                } else {
+                    state.template absorb<false>(t, at, T(L), policy_.scale);
+                }
             }
             if (k == n) return;
-            // The last columns come with ones that were taken already where there are such, else with zeros.
-            const index_t back = n >= L ? n - L : k;
-            const V number = lane_numbers<V>();
-            const auto counts = n >= L ? number >= V(T(k - back)) : number < V(T(n - k));
-            const term_type some = policy_.term((n >= L ? load<V>(p + back) : load_some<V>(p + k, n - k))...);
-            const term_type t[1] = {reducer::only(counts, some)};
-            state.absorb(t, V(T(k0 + back)) + number, step);
+            if (n >= unroll * L) {
+                // The last columns come with ones that were taken already.
+                const index_t back = n - unroll * L;
+                term_type t[unroll];
+                terms(back, t);
+                SELFSAME_UNROLL(4)
+                for (int u = 0; u < unroll; ++u) t[u] = reducer::only(V(T(back + u * L)) + number >= V(T(k)), t[u]);
+                return absorb(t, V(T(k0 + back)) + number);
+            }
+            for (; k < n; k += L, at += V(T(L))) {
+                const index_t m = (std::min)(index_t(L), n - k);
+                const term_type some = policy_.term((m == L ? load<V>(p + k) : load_some<V>(p + k, m))...);
+                const term_type t[1] = {reducer::only(number < V(T(m)), some)};
+                absorb(t, at);
+            }
         });
         return state;
     }
 
     /// Rows of few columns, a row in each lane from the start.
     [[gnu::noinline]] reducer lanes_as_rows(const some_rows& rows) const {
-        reducer state{};
-        std::apply(
-            [&](const auto&... s) {
-                V turned[sizeof...(Source)][narrow];
-                std::size_t source = 0;
-                (turn(s, rows, turned[source++]), ...);
-                for (index_t k = 0; k < columns_; ++k) {
-                    const term_type t[1] = {term_of(turned, k, std::index_sequence_for<Source...>())};
-                    state.absorb(t, V(T(k)), T(1));
-                }
-            },
-            sources_);
-        return state;
+        return lanes_as_rows(rows, std::index_sequence_for<Source...>());
     }
     template <std::size_t... S>
-    SELFSAME_INLINE term_type term_of(const V (&turned)[sizeof...(Source)][narrow], index_t k, std::index_sequence<S...>) const {
-        return policy_.term(turned[S][k]...);
+    reducer lanes_as_rows(const some_rows& rows, std::index_sequence<S...>) const {
+        V turned[sizeof...(Source)][narrow];
+        (turn(std::get<S>(sources_), rows, turned[S]), ...);
+        reducer state{};
+        for (index_t k = 0; k < columns_; ++k) {
+            const term_type t[1] = {policy_.term(turned[S][k]...)};
+            state.absorb(t, V(T(k)), T(1), policy_.scale);
+        }
+        return state;
     }
     template <class Rows>
     void turn(const Rows& s, const some_rows& rows, V* turned) const {
@@ -215,16 +254,15 @@ class row_walk {
     /// body(first column, columns, pointer into each source) along a row.
     template <class Body>
     SELFSAME_INLINE void for_stretches(index_t row, Body&& body) const {
-        if (in_place_) {
-            std::apply([&](const auto&... s) __attribute__((always_inline)) { body(0, columns_, s.read(row, 0, columns_, nullptr)...); },
-                       sources_);
-        } else {
-            T buffers[sizeof...(Source)][stretch];
-            for (index_t k = 0; k < columns_; k += stretch) {
-                const index_t n = (std::min)(stretch, columns_ - k);
-                std::size_t source = 0;
-                std::apply([&](const auto&... s) { body(k, n, s.read(row, k, n, buffers[source++])...); }, sources_);
-            }
+        for_stretches(row, body, std::index_sequence_for<Source...>());
+    }
+    template <class Body, std::size_t... S>
+    SELFSAME_INLINE void for_stretches(index_t row, Body& body, std::index_sequence<S...>) const {
+        T buffers[sizeof...(Source)][stretch];
+        if (in_place_) return body(0, columns_, std::get<S>(sources_).read(row, 0, columns_, buffers[S])...);
+        for (index_t k = 0; k < columns_; k += stretch) {
+            const index_t n = (std::min)(stretch, columns_ - k);
+            body(k, n, std::get<S>(sources_).read(row, k, n, buffers[S])...);
         }
     }
 

@@ -42,13 +42,13 @@ struct cross_entropy_walk {
     template <class X>
     using reducer = cross_entropy_statistics<X>;
     struct row {
-        V log_total, mass, scale;
+        V level, bits_of_sum, mass, weight;
     };
-    T inverse_temperature;
+    T scale;
 
-    SELFSAME_INLINE typename reducer<V>::term term(V z, V q) const { return {z * V(inverse_temperature), q}; }
+    SELFSAME_INLINE typename reducer<V>::term term(V z, V q) const { return {z, q}; }
     SELFSAME_INLINE V element(V z, V q, const row& r) const {
-        return r.scale * (r.mass * math::exp(z * V(inverse_temperature) - r.log_total) - q);
+        return r.weight * (r.mass * math::exp2(math::fma(z, V(scale), -r.level) - r.bits_of_sum) - q);
     }
 };
 
@@ -95,7 +95,7 @@ class soft_target_pass {
 
         const row_source_of<T, std::remove_const_t<decltype(student)>> student_rows(student);
         using student_source = std::remove_const_t<decltype(student_rows)>;
-        const cross_entropy_walk<T> policy{T(1 / objective_.temperature)};
+        const cross_entropy_walk<T> policy{T(1.44269504088896340736 / objective_.temperature)};
         const bool past_caches = students_ * samples_ * columns_ > 4 * 1024 * 1024;
         parallel_for(ctx_, samples_, [&](index_t b, int worker) {
             T* const mine = rows + worker * tables * stride;
@@ -109,12 +109,12 @@ class soft_target_pass {
             for (index_t s = 0; s < students_; s += together) {
                 const index_t n = (std::min)(together, students_ - s);
                 const auto reduced = walk.reduce_rows({s * samples_ + b, n, samples_});
-                const V values = reduced.value();
+                const V values = reduced.value(policy.scale);
                 for (index_t k = 0; k < n; ++k) total += values[static_cast<int>(k)];
                 if constexpr (writes) {
                     const double up = element_cast<double>(upstream(upstream.size() > 1 ? b : 0));
                     const row_source_of<T, Gradient> out(gradient);
-                    const typename cross_entropy_walk<T>::row row{reduced.log_total(), reduced.mass,
+                    const typename cross_entropy_walk<T>::row row{reduced.level, reduced.bits_of_sum(), reduced.mass,
                                                                   V(T(up * weight / objective_.temperature))};
                     for (index_t k = 0; k < n; ++k) {
                         const index_t r = (s + k) * samples_ + b;
