@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "selfsame/engine/host/embedding_set.hpp"
+#include "selfsame/engine/host/products.hpp"
 #include "selfsame/engine/host/schedule.hpp"
 
 /// \file
@@ -167,12 +168,13 @@ class tile_engine {
         const T* kept_logits = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
         column_weight != nullptr ? weigh<true>(a, w, kept_logits) : weigh<false>(a, w, kept_logits);
         if (row_set->has_gradient()) {
-            add_products(w.by_row, pitch / product::depth, 1, *column_set, a.column, round_up(a.columns, strip), *row_set, a.row,
-                         a.strips_rows);
+            add_products<product, T>(w.by_row, pitch / product::depth, 1, column_set->product_rows(a.column),
+                                     round_up(a.columns, strip), row_set->gradient(a.row), a.strips_rows,
+                                     row_set->padded_width());
         }
         if (column_set->has_gradient() && !diagonal) {
-            add_products(w.by_column, 1, pitch, *row_set, a.row, a.strips_rows, *column_set, a.column,
-                         round_up(a.columns, MR));
+            add_products<product, T>(w.by_column, 1, pitch, row_set->product_rows(a.row), a.strips_rows,
+                                     column_set->gradient(a.column), round_up(a.columns, MR), column_set->padded_width());
         }
     }
 
@@ -215,25 +217,8 @@ class tile_engine {
 
     /// x = scale a.b + bias of the strip at (i, j) of the tile, MR rows `step` apart.
     SELFSAME_INLINE void logits(const area& a, index_t i, index_t j, T* x, index_t step) const {
-        product_strip(row_set->row_units(a.row + i), row_set->row_step(), column_set->panel(a.column + j),
-                      row_set->units_deep(), scale, bias, x, step);
-    }
-
-    // Not inlined: in a larger function compilers run out of registers and spill accumulators in the loop.
-    [[gnu::noinline]] static void product_strip(const unit* rows, index_t row_step, const unit* panel, index_t units,
-                                                T scale, T bias, T* x, index_t step) {
-        V acc[MR][NV];
-        SELFSAME_UNROLL(6)
-        for (int m = 0; m < MR; ++m) {
-            SELFSAME_UNROLL(4)
-            for (int v = 0; v < NV; ++v) acc[m][v] = V(T(0));
-        }
-        multiply<product>(rows, row_step, 1, panel, strip, units, acc);
-        SELFSAME_UNROLL(6)
-        for (int m = 0; m < MR; ++m) {
-            SELFSAME_UNROLL(4)
-            for (int v = 0; v < NV; ++v) store(x + m * step + v * L, math::fma(acc[m][v], V(scale), V(bias)));
-        }
+        product_strip<product, T>(row_set->row_units(a.row + i), row_set->row_step(), column_set->panel(a.column + j),
+                                  row_set->units_deep(), scale, bias, x, step);
     }
 
     SELFSAME_INLINE V term(V x) const {
@@ -430,45 +415,6 @@ class tile_engine {
             const T* x = w.strip + m * strip;
             unit* to = w.by_column + (i + m) / 2 * pitch + j;
             for (index_t c = 0; c < strip; ++c) to[c] = product::pack(x[c], x[c + strip]);
-        }
-    }
-
-    /// gradient rows [at, at + rows) += weights x source rows [from, from + depth_rows).
-    void add_products(const unit* weights, index_t row_step, index_t unit_step, const Set& source, index_t from,
-                      index_t depth_rows, const Set& target, index_t at, index_t rows) const {
-        // A panel of the source this deep stays in the first-level cache while the target's rows pass.
-        constexpr index_t deep = tile_size / 2;
-        const index_t width = source.padded_width();
-        for (index_t d = 0; d < depth_rows; d += deep) {
-            const index_t units = ((std::min)(deep, depth_rows - d)) / product::depth;
-            const unit* left = weights + d / product::depth * unit_step;
-            const auto panel = [&]<int R>(std::integral_constant<int, R>, index_t k) {
-                for (index_t i = 0; i < rows; i += MR) {
-                    add_panel<R>(left + i * row_step, row_step, unit_step, source.product_rows(from + d) + k, width,
-                                 units, target.gradient(at + i) + k);
-                }
-            };
-            index_t k = 0;
-            for (; k + NV * L <= width; k += NV * L) panel(std::integral_constant<int, NV>(), k);
-            if (NV > 2 && width - k >= 2 * L) panel(std::integral_constant<int, 2>(), (k += 2 * L) - 2 * L);
-            if (width - k >= L) panel(std::integral_constant<int, 1>(), k);
-        }
-    }
-
-    template <int R>
-    [[gnu::noinline]] static void add_panel(const unit* weights, index_t row_step, index_t unit_step, const unit* source,
-                                            index_t width, index_t units, T* gradient) {
-        V g[MR][R];
-        SELFSAME_UNROLL(6)
-        for (int m = 0; m < MR; ++m) {
-            SELFSAME_UNROLL(4)
-            for (int v = 0; v < R; ++v) g[m][v] = load<V>(gradient + m * width + v * L);
-        }
-        multiply<product>(weights, row_step, unit_step, source, width, units, g);
-        SELFSAME_UNROLL(6)
-        for (int m = 0; m < MR; ++m) {
-            SELFSAME_UNROLL(4)
-            for (int v = 0; v < R; ++v) store(gradient + m * width + v * L, g[m][v]);
         }
     }
 };
