@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <cstdint>
+#include <selfsame/cluster/sinkhorn.hpp>
 #include <selfsame/objective/info_nce.hpp>
 
 namespace {
@@ -30,6 +31,13 @@ float clip_value_and_grad(const float* anchors, const float* positives, float* d
                           std::int64_t n, std::int64_t d, double temperature, int threads) {
     return value_and_grad(selfsame::clip{.temperature = temperature}, anchors, positives, d_anchors, d_positives, n, d,
                           threads);
+}
+
+void sinkhorn_codes(const float* scores, float* codes, std::int64_t samples, std::int64_t prototypes, double epsilon,
+                    int iterations, int threads) {
+    selfsame::assign(selfsame::context{thrust::omp::par, threads},
+                     selfsame::sinkhorn<>{.epsilon = epsilon, .iterations = iterations},
+                     selfsame::matrix(scores, samples, prototypes), selfsame::matrix(codes, samples, prototypes));
 }
 
 /// How many threads a region that asks for so many gets here.

@@ -149,7 +149,11 @@ def main():
 
 
 def side_by_side(work, threads, ours, peers, repetitions):
-    max_diff = {name: compare(ours, peer) for name, peer in peers.items()}
+    return side_by_side_of(work, threads, ours, peers, {name: compare(ours, peer) for name, peer in peers.items()}, repetitions)
+
+
+def side_by_side_of(work, threads, ours, peers, max_diff, repetitions):
+    """Rows of the table of calls whose results have been compared."""
     calls = {"ours": ours, **peers}
     times = {name: [] for name in calls}
     busy = []

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <map>
+#include <new>
+#include <selfsame/core/execution.hpp>
 #include <selfsame/engine/host/micro_kernel.hpp>
 #include <utility>
+#include <vector>
 
 namespace benchmarks {
 namespace {
@@ -57,10 +61,68 @@ double rate_of(int threads) {
     return best;
 }
 
+// Two arrays that no cache holds, of large pages: with small ones it is their tables that bound a read.
+constexpr long memory_floats = 32l << 20;
+struct arrays {
+    std::vector<float> from = make_large<float>(memory_floats), to = make_large<float>(memory_floats);
+};
+
+[[gnu::noinline]] float read_part(const float* p, long count) {
+    using V = selfsame::batch<float>;
+    constexpr int L = selfsame::lanes<float>, streams = 8;
+    asm volatile("" ::: "memory");  // as in multiply_add
+    V sum[streams];
+    for (V& s : sum) s = V(0.0f);
+    for (long k = 0; k + streams * L <= count; k += streams * L) {
+        SELFSAME_UNROLL(8)
+        for (int s = 0; s < streams; ++s) sum[s] += selfsame::load<V>(p + k + s * L);
+    }
+    float total = 0;
+    for (const V& s : sum) total += selfsame::sum(s);
+    return total;
+}
+
+[[gnu::noinline]] float copy_part(const float* from, float* to, long count) {
+    using V = selfsame::batch<float>;
+    constexpr int L = selfsame::lanes<float>;
+    for (long k = 0; k + L <= count; k += L) selfsame::stream(to + k, selfsame::load<V>(from + k));
+    return 0;
+}
+
+template <class Part>
+double bandwidth_of(int threads, double bytes, Part&& part) {
+    static arrays memory;
+    double best = 0;
+    for (int s = 0; s < 3; ++s) {
+        const auto begin = clock::now();
+#pragma omp parallel num_threads(threads)
+        {
+            const long share = memory_floats / threads / 64 * 64;
+#pragma omp for schedule(static, 1)
+            for (int t = 0; t < threads; ++t) {
+                [[maybe_unused]] volatile float kept =
+                    part(memory.from.data() + t * share, memory.to.data() + t * share, share);
+            }
+        }
+        best = (std::max)(best, bytes / std::chrono::duration<double>(clock::now() - begin).count());
+    }
+    return best;
+}
+
+double read_bandwidth(int threads) {
+    return bandwidth_of(threads, sizeof(float) * double(memory_floats),
+                        [](const float* from, float*, long count) { return read_part(from, count); });
+}
+double copy_bandwidth(int threads) {
+    return bandwidth_of(threads, 2.0 * sizeof(float) * double(memory_floats), copy_part);
+}
+
 }  // namespace
 
 const limit float_fma{"float FMA", "flops", rate_of<selfsame::host::product<selfsame::full_precision, float>>};
 const limit bfloat16_fma{"bfloat16 FMA", "flops", rate_of<selfsame::host::product<selfsame::bfloat16_products, float>>};
+const limit memory_read{"memory read", "bytes", read_bandwidth};
+const limit memory_copy{"memory copy", "bytes", copy_bandwidth};
 
 namespace {
 

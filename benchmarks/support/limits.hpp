@@ -3,7 +3,20 @@
 /// \file
 /// What bounds a case: rates of this machine, measured in the process that also measures the case.
 
+#include <selfsame/core/execution.hpp>
+#include <vector>
+
 namespace benchmarks {
+
+/// An array of zeros in large pages where the system has them: for memory whose bandwidth is what counts.
+template <class E>
+std::vector<E> make_large(std::size_t count) {
+    std::vector<E> array;
+    array.reserve(count);
+    selfsame::detail::prefer_huge_pages(reinterpret_cast<std::uint8_t*>(array.data()), count * sizeof(E));
+    array.resize(count);
+    return array;
+}
 
 struct limit {
     const char* name;                ///< for people
@@ -15,6 +28,10 @@ struct limit {
 extern const limit float_fma;
 /// The same of products of bfloat16.
 extern const limit bfloat16_fma;
+/// Bytes of memory, far beyond the caches, that are read.
+extern const limit memory_read;
+/// Bytes that are read and written where memory is copied, past the caches.
+extern const limit memory_copy;
 
 /// Measures the limit once more with this many threads.
 void measure(const limit& l, int threads);

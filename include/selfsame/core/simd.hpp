@@ -61,13 +61,11 @@ struct batch {
     SELFSAME_INLINE T operator[](int lane) const { return v[lane]; }
 };
 
-// x minus x rounded: the intrinsic headers cost half a second of compile time, and the compilers' builtins differ.
+// Builtins, since the intrinsic headers cost half a second of compile time; compilers differ in the type of a mask.
 #if defined(__clang__)
-#define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask
-#define SELFSAME_SCALEF_MASK unsigned_mask
+#define SELFSAME_MASK unsigned_mask
 #else
-#define SELFSAME_REDUCE(type) __builtin_ia32_reduce##type##512_mask_round
-#define SELFSAME_SCALEF_MASK std::make_signed_t<unsigned_mask>
+#define SELFSAME_MASK std::make_signed_t<unsigned_mask>
 #endif
 
 namespace math {
@@ -116,20 +114,20 @@ struct value_traits<batch<T, N>> {
     }
 
 #if defined(SELFSAME_AVX512)
-    // scalef and reduce treat overflow, underflow, infinities and NaN as exp2 should.
+    // scalef treats overflow, underflow and NaN as exp2 should, and infinities too: their remainder is NaN, of which it
+    // makes 0 and infinity.
     SELFSAME_INLINE static V exp2(V x)
         requires(N * sizeof(T) == 64)
     {
         constexpr int nearest = 8, mode = 4;  // no exceptions raised; the current rounding mode
         using unsigned_mask = std::conditional_t<N == 16, unsigned short, unsigned char>;
-        constexpr auto all = static_cast<unsigned_mask>(-1);
-        constexpr auto all_scalef = static_cast<SELFSAME_SCALEF_MASK>(all);
+        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
         if constexpr (sizeof(T) == 4) {
-            const V r(SELFSAME_REDUCE(ps)(x.v, nearest, x.v, all, mode));
-            return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all_scalef, mode));
+            const V n(__builtin_ia32_rndscaleps_mask(x.v, nearest, x.v, all, mode));
+            return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(x - n).v, n.v, x.v, all, mode));
         } else {
-            const V r(SELFSAME_REDUCE(pd)(x.v, nearest, x.v, all, mode));
-            return V(__builtin_ia32_scalefpd512_mask(detail::exp2_polynomial(r).v, (x - r).v, x.v, all_scalef, mode));
+            const V n(__builtin_ia32_rndscalepd_mask(x.v, nearest, x.v, all, mode));
+            return V(__builtin_ia32_scalefpd512_mask(detail::exp2_polynomial(x - n).v, n.v, x.v, all, mode));
         }
     }
 #endif
@@ -152,8 +150,7 @@ struct value_traits<batch<T, N>> {
 
 }  // namespace math
 
-#undef SELFSAME_REDUCE
-#undef SELFSAME_SCALEF_MASK
+#undef SELFSAME_MASK
 
 /// N consecutive values at any address.
 template <class V>

@@ -26,6 +26,8 @@ class row_source {
 
     index_t rows() const { return rows_; }
     index_t columns() const { return columns_; }
+    /// Elements from a row to the next.
+    index_t row_step() const { return row_step_; }
     /// Whether `read` and `write` give the memory of the matrix itself.
     bool in_place() const { return same_type && column_step_ == 1; }
 
