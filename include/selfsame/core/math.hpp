@@ -58,6 +58,16 @@ constexpr bool any_greater(V a, V b) {
     }
 }
 
+/// The largest lane, in all lanes.
+template <class V>
+constexpr V spread_maximum(V x) {
+    if constexpr (requires { value_traits<V>::spread_maximum(x); }) {
+        return value_traits<V>::spread_maximum(x);
+    } else {
+        return x;
+    }
+}
+
 /// Whether any lane is infinite or NaN.
 template <class V>
 constexpr bool any_not_finite(V x) {

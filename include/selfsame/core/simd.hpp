@@ -88,6 +88,7 @@ struct value_traits<batch<T, N>> {
     // One expression, so that compilers which contract only within an expression do.
     SELFSAME_INLINE static V fma(V a, V b, V c) { return V(a.v * b.v + c.v); }
 
+    SELFSAME_INLINE static V spread_maximum(V x) { return larger_half<N / 2>(x, std::make_integer_sequence<int, N>()); }
     SELFSAME_INLINE static bool any_greater(V a, V b) {
 #if defined(SELFSAME_AVX512)
         constexpr int greater = 30, mode = 4;  // ordered, quiet; the current rounding mode
@@ -133,6 +134,16 @@ struct value_traits<batch<T, N>> {
 #endif
 
   private:
+    template <int Half, int... L>
+    SELFSAME_INLINE static V larger_half(V x, std::integer_sequence<int, L...> all) {
+        if constexpr (Half == 0) {
+            return x;
+        } else {
+            const V other(__builtin_shufflevector(x.v, x.v, (L ^ Half)...));
+            return larger_half<Half / 2>((math::max)(x, other), all);
+        }
+    }
+
     template <class M>
     SELFSAME_INLINE static bool any(M mask) {
 #if defined(__AVX2__)

@@ -49,17 +49,20 @@ template <class V, bool Moment = false, int Ranks = 0, bool Places = false>
 struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields<V, Ranks, Places> {
     using S = math::scalar_t<V>;
     static constexpr S lowest = -(std::numeric_limits<S>::max)() / 4;
-    /// Terms may exceed the level by this before sums are rescaled: a rare branch instead of a factor for each term.
-    static constexpr S slack = sizeof(S) == 4 ? S(60) : S(500);
+    /// Terms may exceed the level by so many bits before sums are rescaled: a rare branch instead of a factor for each
+    /// term. Not by more, since scale z - level is rounded to as many bits less of a term.
+    static constexpr S slack = S(8), largest_sum = S(0x1p24);
     static constexpr S log_2 = S(0.693147180559945309417);
 
     V level = V(lowest), sum = V(S(0));
 
-    /// An empty state whose level suits the first terms, which saves a rescaling.
-    template <int K>
+    /// An empty state whose level suits the first terms, which saves rescalings; those of one row if its lanes are.
+    template <bool OneRow, int K>
     static constexpr softmax_statistics starting(const V (&z)[K], S scale) {
         softmax_statistics s{};
-        s.level = bounded((math::max)(s.level, largest(z) * V(scale)));
+        s.level = (math::max)(s.level, largest(z) * V(scale));
+        if constexpr (OneRow) s.level = math::spread_maximum(s.level);
+        s.level = bounded(s.level);
         return s;
     }
     /// z where the mask holds; elsewhere a column that does not count.
@@ -88,12 +91,12 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         }
     }
 
-    /// No sum overflowed or met what it should have looked out for.
+    /// Nothing was far above the level or infinite.
     constexpr bool sound() const {
         if constexpr (Moment) {
             if (math::any_not_finite(this->moment)) return false;
         }
-        return !math::any_not_finite(sum);
+        return !math::any_greater(sum, V(largest_sum));
     }
 
     constexpr void merge(const softmax_statistics& o) {
@@ -128,7 +131,7 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         return math::log(sum) - V(log_2) * (this->moment / sum);
     }
 
-  private:
+  protected:
     static constexpr V under(V x, V top) { return math::select(x == top, V(S(1)), math::exp2(x - top)); }
     // Finite, since an empty sum is multiplied by it.
     static constexpr V below(V x, V top) { return (math::max)(V(lowest), x - top); }
@@ -173,7 +176,7 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
 };
 
 /// What the cross-entropy of targets q with the softmax of x = scale z log 2 is made of: the softmax's, and the sums of
-/// q z and of q.
+/// q (scale z - level), where less cancels than of q z, and of q.
 template <class V>
 struct cross_entropy_statistics : softmax_statistics<V> {
     using S = math::scalar_t<V>;
@@ -183,12 +186,12 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     };
     V dot = V(S(0)), mass = V(S(0));
 
-    template <int K>
+    template <bool OneRow, int K>
     static constexpr cross_entropy_statistics starting(const term (&t)[K], S scale) {
         V z[K];
         for (int k = 0; k < K; ++k) z[k] = t[k].z;
         cross_entropy_statistics s{};
-        static_cast<softmax&>(s) = softmax::starting(z, scale);
+        static_cast<softmax&>(s) = softmax::template starting<OneRow>(z, scale);
         return s;
     }
     template <class M>
@@ -198,22 +201,27 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     template <bool Rescales = true, int K>
     constexpr void absorb(const term (&t)[K], V at, S step, S scale) {
         V z[K];
+        for (int k = 0; k < K; ++k) z[k] = t[k].z;
+        const V before = this->level;
+        softmax::template absorb<Rescales>(z, at, step, scale);
+        if constexpr (Rescales) dot = math::fma(mass, softmax::below(before, this->level), dot);
+        const V below_level = V(S(0)) - this->level;
         for (int k = 0; k < K; ++k) {
-            z[k] = t[k].z;
-            dot = dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * t[k].z);  // z may be -inf where q is 0
+            const V d = math::fma(z[k], V(scale), below_level);
+            dot = dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * d);  // z may be -inf where q is 0
             mass = mass + t[k].q;
         }
-        softmax::template absorb<Rescales>(z, at, step, scale);
     }
     constexpr void merge(const cross_entropy_statistics& o) {
-        dot = dot + o.dot;
-        mass = mass + o.mass;
+        const V mine = this->level;
         softmax::merge(o);
+        dot = math::fma(mass, softmax::below(mine, this->level), dot) + math::fma(o.mass, softmax::below(o.level, this->level), o.dot);
+        mass = mass + o.mass;
     }
     /// -sum q log softmax(x).
-    constexpr V value(S scale) const {
-        const V total = math::select(mass == V(S(0)), V(S(0)), mass * this->log_total());
-        return math::fma(dot, V(-scale * softmax::log_2), total);
+    constexpr V value() const {
+        const V total = math::select(mass == V(S(0)), V(S(0)), mass * math::log(this->sum));
+        return math::fma(dot, V(-softmax::log_2), total);
     }
 };
 

@@ -11,7 +11,10 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-/// Copies struct-of-fields values between a row in each lane and a whole batch for one row. R<V> has V members only.
+/// Results of more elements than this do not stay in the caches.
+inline constexpr index_t past_caches_from = 4 * 1024 * 1024;
+
+/// Fields has members of type batch<T> alone, a row in each lane.
 template <class T, class Fields>
 inline constexpr int field_count = std::is_empty_v<Fields> ? 0 : static_cast<int>(sizeof(Fields) / sizeof(batch<T>));
 
@@ -29,8 +32,8 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 }
 
 /// Policy, with V a batch of T:
-///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has starting(terms,
-///                        scale), also absorb<false>, which need not look out, and sound(), false where it had to
+///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has
+///                        starting<one row>(terms, scale), also absorb<false>, which need not look out, and sound(), false where it had to
 ///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
 ///   element(x..., row)   the result of an element, row what `finish` made of the row's reducer; or
@@ -47,13 +50,10 @@ class row_walk {
     static constexpr index_t narrow = 2 * L;
 
   public:
-    /// Results of more elements than this do not stay in the caches.
-    static constexpr index_t past_caches_from = 4 * 1024 * 1024;
-
     using reducer = typename Policy::template reducer<V>;
     using term_type = decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
 
-    static constexpr bool can_start = requires(const term_type (&t)[unroll], T scale) { reducer::starting(t, scale); };
+    static constexpr bool can_start = requires(const term_type (&t)[unroll], T scale) { reducer::template starting<true>(t, scale); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         in_place_ = (sources.in_place() && ...);
@@ -187,7 +187,7 @@ class row_walk {
             if constexpr (!Careful) {
                 term_type t[unroll];
                 terms(0, t);
-                state = reducer::starting(t, policy_.scale);
+                state = reducer::template starting<true>(t, policy_.scale);
             }
             for (; k + unroll * L <= n; k += unroll * L, at += V(T(unroll * L))) {
                 term_type t[unroll];
@@ -226,9 +226,15 @@ class row_walk {
     reducer lanes_as_rows(const some_rows& rows, std::index_sequence<S...>) const {
         V turned[sizeof...(Source)][narrow];
         (turn(std::get<S>(sources_), rows, turned[S]), ...);
+        term_type terms[narrow];
+        const V at(T(0));
+        for (index_t k = 0; k < narrow; ++k) {
+            terms[k] = k < columns_ ? policy_.term(turned[S][k]...) : reducer::only(at < at, policy_.term((static_cast<void>(S), at)...));
+        }
         reducer state{};
+        if constexpr (can_start) state = reducer::template starting<false>(terms, policy_.scale);
         for (index_t k = 0; k < columns_; ++k) {
-            const term_type t[1] = {policy_.term(turned[S][k]...)};
+            const term_type t[1] = {terms[k]};
             state.absorb(t, V(T(k)), T(1), policy_.scale);
         }
         return state;

@@ -52,7 +52,70 @@ struct cross_entropy_walk {
     }
 };
 
-/// Objective: targets (see policy/targets.hpp), pairing.teachers, pairing.students, pairing.pairs(teacher, student),
+/// The most targets of a sample.
+inline constexpr index_t max_teachers = 16;
+
+/// The sum of the targets that each view of a sample is compared with, made(t) those of teacher t. Views that are
+/// compared with the same ones share a row; `memory` has `stride` values for each view.
+template <class T, class Pairing, class Made>
+void sum_targets(const Pairing& pairing, index_t columns, Made&& made, T* memory, index_t stride, const T** targets) {
+    const T* each[max_teachers];
+    for (index_t t = 0; t < pairing.teachers; ++t) each[t] = made(t);
+    const T* all = nullptr;
+    for (index_t s = 0; s < pairing.students; ++s) {
+        index_t count = 0, only = 0;
+        for (index_t t = 0; t < pairing.teachers; ++t) {
+            if (pairing.pairs(t, s)) only = t, ++count;
+        }
+        if (count == 1) {
+            targets[s] = each[only];
+        } else if (count == pairing.teachers && all != nullptr) {
+            targets[s] = all;
+        } else {
+            for (index_t k = 0; k < columns; ++k) memory[k] = T(0);
+            for (index_t t = 0; t < pairing.teachers; ++t) {
+                if (!pairing.pairs(t, s)) continue;
+                for (index_t k = 0; k < columns; ++k) memory[k] += each[t][k];
+            }
+            targets[s] = memory;
+            if (count == pairing.teachers) all = memory;
+            memory += stride;
+        }
+    }
+}
+
+template <class Pairing>
+index_t count_pairs(const Pairing& pairing) {
+    index_t pairs = 0;
+    for (index_t t = 0; t < pairing.teachers; ++t) {
+        for (index_t s = 0; s < pairing.students; ++s) pairs += pairing.pairs(t, s);
+    }
+    return pairs;
+}
+
+/// The cross-entropies of rows of a walk over cross_entropy_walk, added up; and, into the same rows of `out` unless it
+/// is none, their gradients times `weight`.
+template <class T, class Walk, class Out>
+T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weight,
+                  const Out& out, bool past_caches) {
+    T total = T(0);
+    const index_t together = walk.together();
+    for (index_t s = 0; s < rows.count; s += together) {
+        const index_t n = (std::min)(together, rows.count - s);
+        const auto reduced = walk.reduce_rows({rows.at(s), n, rows.step});
+        const batch<T> values = reduced.value();
+        for (index_t k = 0; k < n; ++k) total += values[static_cast<int>(k)];
+        if constexpr (!is_none<Out>) {
+            const typename cross_entropy_walk<T>::row row{reduced.level, reduced.bits_of_sum(), reduced.mass, batch<T>(weight)};
+            for (index_t k = 0; k < n; ++k) {
+                walk.write_row(rows.at(s + k), out, rows.at(s + k), spread<T>(row, static_cast<int>(k)), past_caches);
+            }
+        }
+    }
+    return total;
+}
+
+/// Objective: targets (policy/targets.hpp), pairing.teachers, pairing.students, pairing.pairs(teacher, student),
 /// temperature, reduction.
 template <class T, class Context, class Objective, class Inputs>
 class soft_target_pass {
@@ -65,10 +128,7 @@ class soft_target_pass {
         : ctx_(ctx), objective_(objective), inputs_(inputs), teachers_(objective.pairing.teachers),
           students_(objective.pairing.students) {
         check();
-        pairs_ = 0;
-        for (index_t t = 0; t < teachers_; ++t) {
-            for (index_t s = 0; s < students_; ++s) pairs_ += objective_.pairing.pairs(t, s);
-        }
+        pairs_ = count_pairs(objective_.pairing);
         if (pairs_ == 0) fail("pairing", students_, "views that are compared with another");
     }
 
@@ -96,31 +156,27 @@ class soft_target_pass {
         const row_source_of<T, std::remove_const_t<decltype(student)>> student_rows(student);
         using student_source = std::remove_const_t<decltype(student_rows)>;
         const cross_entropy_walk<T> policy{T(1.44269504088896340736 / objective_.temperature)};
-        const bool past_caches = students_ * samples_ * columns_ > 4 * 1024 * 1024;
+        const bool past_caches = students_ * samples_ * columns_ > past_caches_from;
         parallel_for(ctx_, samples_, [&](index_t b, int worker) {
             T* const mine = rows + worker * tables * stride;
             const T** const targets = by_view + worker * students_;
-            make_targets(teacher, b, mine, stride, targets);
+            sum_targets(
+                objective_.pairing, columns_,
+                [&](index_t t) {
+                    return objective_.targets.template make<T>(teacher, inputs_.center, t * samples_ + b, mine + t * stride);
+                },
+                mine + teachers_ * stride, stride, targets);
             const view_targets<T> target_rows{targets, samples_, columns_};
             const row_walk<T, cross_entropy_walk<T>, student_source, view_targets<T>> walk(policy, student_rows, target_rows);
             const double weight = weight_of(b) / (total_weight * double(pairs_));
-            const index_t together = walk.together();
-            T total = T(0);
-            for (index_t s = 0; s < students_; s += together) {
-                const index_t n = (std::min)(together, students_ - s);
-                const auto reduced = walk.reduce_rows({s * samples_ + b, n, samples_});
-                const V values = reduced.value(policy.scale);
-                for (index_t k = 0; k < n; ++k) total += values[static_cast<int>(k)];
-                if constexpr (writes) {
-                    const double up = element_cast<double>(upstream(upstream.size() > 1 ? b : 0));
-                    const row_source_of<T, Gradient> out(gradient);
-                    const typename cross_entropy_walk<T>::row row{reduced.level, reduced.bits_of_sum(), reduced.mass,
-                                                                  V(T(up * weight / objective_.temperature))};
-                    for (index_t k = 0; k < n; ++k) {
-                        const index_t r = (s + k) * samples_ + b;
-                        walk.write_row(r, out, r, spread<T>(row, static_cast<int>(k)), past_caches);
-                    }
-                }
+            const typename decltype(walk)::some_rows views{b, students_, samples_};
+            T total;
+            if constexpr (writes) {
+                const double up = element_cast<double>(upstream(upstream.size() > 1 ? b : 0));
+                total = views_of_sample<T>(walk, views, T(up * weight / objective_.temperature),
+                                           row_source_of<T, Gradient>(gradient), past_caches);
+            } else {
+                total = views_of_sample<T>(walk, views, T(0), none{}, false);
             }
             losses[b] = static_cast<T>(weight * double(total));
         });
@@ -198,41 +254,6 @@ class soft_target_pass {
         return total > 0 ? total : 1;
     }
 
-    /// The sum of the targets that each view of sample b is compared with. Views with the same ones share a row.
-    template <class Teacher>
-    void make_targets(const Teacher& teacher, index_t b, T* memory, index_t stride, const T** targets) const {
-        const T* made[max_teachers];
-        for (index_t t = 0; t < teachers_; ++t) {
-            made[t] = objective_.targets.template make<T>(teacher, inputs_.center, t * samples_ + b, memory + t * stride);
-        }
-        T* next = memory + teachers_ * stride;
-        const T* all = nullptr;
-        for (index_t s = 0; s < students_; ++s) {
-            index_t count = 0, only = 0;
-            for (index_t t = 0; t < teachers_; ++t) {
-                if (objective_.pairing.pairs(t, s)) only = t, ++count;
-            }
-            if (count == 1) {
-                targets[s] = made[only];
-            } else if (count == teachers_ && all != nullptr) {
-                targets[s] = all;
-            } else {
-                for (index_t k = 0; k < columns_; ++k) next[k] = T(0);
-                for (index_t t = 0; t < teachers_; ++t) {
-                    if (!objective_.pairing.pairs(t, s)) continue;
-                    for (index_t k = 0; k < columns_; ++k) next[k] += made[t][k];
-                }
-                targets[s] = next;
-                if (count == teachers_) all = next;
-                next += stride;
-            }
-        }
-    }
-
-  public:
-    static constexpr index_t max_teachers = 16;
-
-  private:
     const Context& ctx_;
     const Objective& objective_;
     const Inputs& inputs_;
