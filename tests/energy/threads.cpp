@@ -40,8 +40,8 @@ TEST(EnergyThreads, Losses) {
         [](auto& g) { return labelled_energies{rows_of(g, 10)}; });
     run(denoising_score_matching{}, noisy_scores{rows_of(x, 100), rows_of(y, 100)},
         [](auto& g) { return noisy_scores{rows_of(g, 100), none{}}; });
-    // More samples than 256 pieces of 4096.
-    const std::vector<float> many = converted<float>(uniforms(sanitized ? 60000 : 1200001, -3, 3, 5));
+    // More samples than 256 pieces of 4096, and in double, where the order of a sum shows.
+    const doubles many = uniforms(sanitized ? 60000 : 1200001, -3, 3, 5);
     expect_one_result([&](const auto& ctx) { return forward(ctx, energy_bounds{}, energy_samples{many, x}); });
 }
 
