@@ -206,13 +206,13 @@ clothes_result learn_clothes(const pretrain::image_set& images, std::uint64_t se
     train(*net, data, seed, iterations, result);
 
     constexpr index_t count = sheet_rows * sheet_columns, shown = 10;
-    constexpr int levels = 28;
-    constexpr index_t steps = 5;
+    constexpr int levels = 48;
+    constexpr index_t corrections = 1;
     const double began = pretrain::now();
     at::Tensor x = at::empty({count, pixels});
     const auto rows = torch_view<float, 2>(x);
     selfsame::replay_buffer<float>(pixels, 1, 1).draw({.seed = seed + 1}, rows, selfsame::normal_start{0, highest});
-    pretrain::image_sheet sheet(shown, 2 + levels / 2, side, side, 1);
+    pretrain::image_sheet sheet(shown, 2 + levels / 4, side, side, 1);
     const auto show = [&](std::int64_t column) {
         const bytes_of_pictures bytes(x);
         for (std::int64_t i = 0; i < shown; ++i) sheet.place(i, column, bytes.at(i));
@@ -229,15 +229,18 @@ clothes_result learn_clothes(const pretrain::image_set& images, std::uint64_t se
             result.divergences += static_cast<std::int64_t>(report.divergences.size());
             key.step = key.step_after(n);
         };
-        sample(selfsame::langevin::of(0.15 * sigma * sigma), steps);
-        // The last step goes to the mean of the clean pictures that may lie behind the noisy one.
-        if (level + 1 == levels) sample({.step = sigma * sigma, .noise = 0}, 1);
-        if (level % 2 == 1) show(1 + level / 2);
+        sample(selfsame::langevin::of(0.08 * sigma * sigma), corrections);
+        // To the next level: the part of the noise that it lacks is taken away, with the spread that the noise taken
+        // away has given the noisy picture. The last step goes to the mean of the clean pictures behind it.
+        const double next = level + 1 < levels ? sigma * std::pow(lowest / highest, 1.0 / (levels - 1)) : 0;
+        const double less = sigma * sigma - next * next;
+        sample({.step = less, .noise = next / sigma * std::sqrt(less)}, 1);
+        if (level % 4 == 3) show(1 + level / 4);
         progress.update("level " + std::to_string(level + 1) + " of " + std::to_string(levels), false);
     }
     progress.finish();
     result.sampling_seconds = pretrain::now() - began;
-    show(1 + levels / 2);
+    show(1 + levels / 4);
     result.chains = sheet.to_html(2, "chains of ten samples, from noise to clothes");
     result.samples = sheet_of(x, "128 samples");
     result.data = sheet_of(data, "128 training images");
