@@ -1,221 +1,214 @@
-#include "selfsame/energy/scores.hpp"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <thrust/system/omp/execution_policy.h>
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
-#include <random>
-#include <vector>
+#include "helpers.hpp"
+
+/// \file
+/// Score matching: against its formulas, against differences, and at the score that it is to find.
 
 namespace {
 
-using selfsame::index_t;
-using all_scores = selfsame::logit_scores<selfsame::free_energy, selfsame::max_logit, selfsame::max_probability,
-                                          selfsame::entropy, selfsame::margin>;
-constexpr double inf = std::numeric_limits<double>::infinity();
+using namespace selfsame;
+using namespace selfsame_tests;
 
-/// The definitions, in double.
-std::vector<double> scores_of(const std::vector<double>& z, double temperature) {
-    std::vector<double> x = z;
-    for (double& v : x) v /= temperature;
-    const double top = *std::max_element(x.begin(), x.end());
-    double sum = 0;
-    for (const double v : x) sum += std::exp(v - top);
-    const double total = top + std::log(sum);
-    double entropy = 0;
-    for (const double v : x) {
-        const double p = std::exp(v - total);
-        if (p > 0) entropy -= p * (v - total);
-    }
-    std::vector<double> sorted = x;
-    std::sort(sorted.rbegin(), sorted.rend());
-    const double second = sorted.size() > 1 ? std::exp(sorted[1] - total) : 0;
-    return {-temperature * total, top * temperature, std::exp(top - total), entropy, std::exp(top - total) - second};
-}
+const auto ctx = thrust::omp::par;
 
-/// B x K logits of an element type in memory with any strides.
-template <class E>
-struct logits {
-    index_t rows, columns, row_step, column_step;
-    std::vector<E> memory;
-
-    logits(index_t b, index_t k, index_t gap, bool by_columns, double scale, unsigned seed)
-        : rows(b), columns(k), row_step(by_columns ? 1 : (k + gap)), column_step(by_columns ? b + gap : 1),
-          memory(static_cast<std::size_t>((b + gap) * (k + gap) + 1)) {
-        std::mt19937 random(seed);
-        std::normal_distribution<double> normal;
-        for (E& e : memory) e = selfsame::element_cast<E>(scale * normal(random));
-    }
-    auto view() { return selfsame::view(memory.data(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{row_step, column_step}); }
-    E& at(index_t b, index_t k) { return memory[static_cast<std::size_t>(b * row_step + k * column_step)]; }
-    std::vector<double> row(index_t b) {
-        std::vector<double> r;
-        for (index_t k = 0; k < columns; ++k) r.push_back(selfsame::element_cast<double>(at(b, k)));
-        return r;
-    }
-};
-
-template <class E>
-void check_values() {
-    EXPECT_TRUE(rc::check([] {
-        const auto b = *rc::gen::inRange<index_t>(0, 40), gap = *rc::gen::inRange<index_t>(0, 3);
-        const auto k = *rc::gen::oneOf(rc::gen::inRange<index_t>(1, 80), rc::gen::inRange<index_t>(80, 2500));
-        const bool by_columns = *rc::gen::arbitrary<bool>();
-        const double scale = *rc::gen::element(0.01, 1.0, 30.0, 1e4), temperature = *rc::gen::element(1e-3, 0.5, 1.0, 1e3);
-        const int threads = *rc::gen::inRange(1, 4);
-        logits<E> z(b, k, gap, by_columns, scale, static_cast<unsigned>(*rc::gen::inRange(0, 1000)));
-        std::vector<double> got(static_cast<std::size_t>(5 * b));
-        selfsame::forward(selfsame::context{thrust::omp::par, threads}, all_scores{.temperature = temperature}, z.view(),
-                          selfsame::matrix(got.data(), b, 5));
-        const double unit = std::is_same_v<E, double> ? 1e-13 : 3e-7;
-        for (index_t i = 0; i < b; ++i) {
-            const std::vector<double> expected = scores_of(z.row(i), temperature);
-            // What a relative rounding of the logits themselves does to their differences.
-            double largest = 0;
-            for (const double v : z.row(i)) largest = (std::max)(largest, std::fabs(v));
-            const double spread = 1 + largest / temperature;
-            for (std::size_t s = 0; s < 5; ++s) {
-                const double tolerance = unit * (s < 2 ? (std::max)(1.0, std::fabs(expected[s])) + temperature * std::log(double(k) + 1) : 4 * spread * (std::max)(1.0, std::fabs(expected[s])));
-                RC_ASSERT(std::fabs(got[static_cast<std::size_t>(i) * 5 + s] - expected[s]) <= tolerance);
+TEST(DenoisingScoreMatching, IsItsFormula) {
+    constexpr std::size_t n = 6, width = 5;
+    for (const bool weighted : {false, true}) {
+        for (const bool each : {false, true}) {
+            doubles s = uniforms(n * width, -2, 2, 1), z = uniforms(n * width, -2, 2, 2), g_s(n * width),
+                    g_z(n * width);
+            const doubles sigmas = each ? uniforms(n, 0.1, 3, 3) : doubles(n, 0.4);
+            double expected = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                double square = 0;
+                for (std::size_t k = i * width; k < (i + 1) * width; ++k)
+                    square += std::pow(s[k] + z[k] / sigmas[i], 2);
+                expected += (weighted ? sigmas[i] * sigmas[i] : 1) * square / 2 / n;
             }
+            const denoising_score_matching objective{.sigma = 0.4, .weighted = weighted};
+            const auto gradients = noisy_scores{rows_of(g_s, width), rows_of(g_z, width)};
+            const auto loss = [&] {
+                return each ? forward(ctx, objective, noisy_scores{rows_of(s, width), rows_of(z, width), sigmas})
+                            : forward(ctx, objective, noisy_scores{rows_of(s, width), rows_of(z, width)});
+            };
+            EXPECT_NEAR(loss(), expected, 1e-14 * expected);
+            const double fused =
+                each ? value_and_grad(ctx, objective, noisy_scores{rows_of(s, width), rows_of(z, width), sigmas},
+                                      gradients)
+                     : value_and_grad(ctx, objective, noisy_scores{rows_of(s, width), rows_of(z, width)}, gradients);
+            EXPECT_EQ(fused, loss());
+            expect_gradient(s, g_s, loss, "scores");
+            expect_gradient(z, g_z, loss, "noise");
         }
-    }));
+    }
 }
 
-TEST(LogitScores, Floats) { check_values<float>(); }
-TEST(LogitScores, Doubles) { check_values<double>(); }
-TEST(LogitScores, Halves) { check_values<selfsame::half>(); }
-TEST(LogitScores, Bfloats) { check_values<selfsame::bfloat16>(); }
-
-template <class Scores>
-void check_gradient(const Scores& scores) {
-    for (const index_t k : {1, 2, 5, 15, 16, 17, 40, 200}) {
-        constexpr index_t b = 19;
-        constexpr int n = Scores::count;
-        logits<double> z(b, k, 1, false, 2, static_cast<unsigned>(k));
-        std::mt19937 random(5);
-        std::normal_distribution<double> normal;
-        std::vector<double> upstream(b * n), values(b * n), gradient(static_cast<std::size_t>(b * k));
-        for (double& u : upstream) u = normal(random);
-        const auto shaped = [](std::vector<double>& v) {
-            if constexpr (n == 1) {
-                return selfsame::vector(v.data(), b);
-            } else {
-                return selfsame::matrix(v.data(), b, n);
-            }
+TEST(SlicedScoreMatching, IsItsFormula) {
+    constexpr std::size_t n = 6, width = 5;
+    for (const bool reduced : {false, true}) {
+        doubles s = uniforms(n * width, -2, 2, 4), v = uniforms(n * width, -2, 2, 5), p = uniforms(n, -2, 2, 6);
+        doubles g_s(n * width), g_v(n * width), g_p(n);
+        double expected = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            double along = 0, square = 0;
+            for (std::size_t k = i * width; k < (i + 1) * width; ++k) along += v[k] * s[k], square += s[k] * s[k];
+            expected += (p[i] + (reduced ? square : along * along) / 2) / n;
+        }
+        const sliced_score_matching objective{.variance_reduced = reduced};
+        const auto loss = [&] {
+            return forward(ctx, objective, sliced_scores{rows_of(s, width), rows_of(v, width), p});
         };
-        selfsame::backward(thrust::seq, scores, z.view(), shaped(upstream), selfsame::matrix(gradient.data(), b, k));
-        const auto value = [&] {
-            selfsame::forward(thrust::seq, scores, z.view(), shaped(values));
-            double s = 0;
-            for (std::size_t i = 0; i < values.size(); ++i) s += upstream[i] * values[i];
-            return s;
-        };
-        double largest = 0;
-        for (const double g : gradient) largest = (std::max)(largest, std::fabs(g));
-        for (index_t i = 0; i < b; i += 6) {
-            for (index_t j = 0; j < k; j += 3) {
-                const double h = 1e-5, before = z.at(i, j);
-                z.at(i, j) = before + h;
-                const double up = value();
-                z.at(i, j) = before - h;
-                const double down = value();
-                z.at(i, j) = before;
-                EXPECT_NEAR(gradient[static_cast<std::size_t>(i * k + j)], (up - down) / (2 * h), 1e-6 * largest + 1e-9)
-                    << i << " " << j << " of " << k;
-            }
-        }
+        EXPECT_NEAR(loss(), expected, 1e-14 * std::fabs(expected));
+        EXPECT_EQ(value_and_grad(ctx, objective, sliced_scores{rows_of(s, width), rows_of(v, width), p},
+                                 sliced_scores{rows_of(g_s, width), rows_of(g_v, width), g_p}),
+                  loss());
+        expect_gradient(s, g_s, loss, "scores");
+        expect_gradient(v, g_v, loss, "directions");
+        expect_gradient(p, g_p, loss, "products");
     }
 }
 
-TEST(LogitScores, GradientsAreFiniteDifferences) {
-    check_gradient(selfsame::logit_scores<selfsame::free_energy>{.temperature = 0.7});
-    check_gradient(selfsame::logit_scores<selfsame::max_logit>{});
-    check_gradient(selfsame::logit_scores<selfsame::max_probability>{.temperature = 2});
-    check_gradient(selfsame::logit_scores<selfsame::entropy>{.temperature = 0.7});
-    check_gradient(selfsame::logit_scores<selfsame::margin>{.temperature = 1.5});
-    check_gradient(all_scores{.temperature = 0.9});
-}
-
-TEST(LogitScores, InfiniteLogits) {
-    for (const index_t k : {3, 40, 100}) {
-        logits<float> z(4, k, 0, false, 1, 3);
-        for (index_t j = 0; j < k; ++j) z.at(0, j) = -static_cast<float>(inf);  // nothing is possible
-        z.at(1, k / 2) = -static_cast<float>(inf);
-        z.at(2, k - 1) = static_cast<float>(inf);
-        z.at(3, 1) = std::numeric_limits<float>::quiet_NaN();
-        std::vector<float> got(20);
-        selfsame::forward(thrust::seq, all_scores{}, z.view(), selfsame::matrix(got.data(), 4, 5));
-        EXPECT_EQ(got[0], inf);
-        EXPECT_EQ(got[1], -inf);
-        const std::vector<double> expected = scores_of(z.row(1), 1);
-        for (std::size_t s = 0; s < 5; ++s) EXPECT_NEAR(got[5 + s], expected[s], 4e-6) << s << " of " << k;
-        EXPECT_EQ(got[10], -inf);
-        EXPECT_EQ(got[11], inf);
-        EXPECT_TRUE(std::isnan(got[15])) << k;
-        EXPECT_TRUE(std::isnan(got[18])) << k;
-    }
-}
-
-TEST(LogitScores, EqualLogitsTakeTheLowestColumn) {
-    for (const index_t k : {4, 33, 100}) {
-        std::vector<float> z(static_cast<std::size_t>(k), 1.5f), value(1), g(z.size());
-        selfsame::value_and_grad(thrust::seq, selfsame::logit_scores<selfsame::max_logit>{}, selfsame::matrix(z.data(), 1, k),
-                                 value, selfsame::matrix(g.data(), 1, k));
-        EXPECT_EQ(value[0], 1.5f);
-        EXPECT_EQ(g[0], 1.0f);
-        EXPECT_EQ(std::count(g.begin(), g.end(), 0.0f), k - 1);
-        selfsame::forward(thrust::seq, selfsame::logit_scores<selfsame::margin>{}, selfsame::matrix(z.data(), 1, k), value);
-        EXPECT_EQ(value[0], 0.0f);
-    }
-}
-
-TEST(LogitScores, NumberOfThreadsChangesNoBitAndTheGradientMayBeTheLogits) {
-    const index_t b = 301;
-    for (const index_t k : {7, 31, 513}) {
-        logits<float> z(b, k, 0, false, 3, 4);
-        std::vector<float> values(static_cast<std::size_t>(5 * b)), first_values, first;
-        std::vector<float> g(static_cast<std::size_t>(b * k));
-        for (const int threads : {1, 2, 5}) {
-            selfsame::value_and_grad(selfsame::context{thrust::omp::par, threads}, all_scores{}, z.view(),
-                                     selfsame::matrix(values.data(), b, 5), selfsame::matrix(g.data(), b, k));
-            if (threads == 1) {
-                first = g;
-                first_values = values;
-            }
-            EXPECT_EQ(std::memcmp(g.data(), first.data(), g.size() * sizeof(float)), 0);
-            EXPECT_EQ(values, first_values);
-        }
-        selfsame::value_and_grad(thrust::seq, all_scores{}, z.view(), selfsame::matrix(values.data(), b, 5), z.view());
-        for (std::size_t e = 0; e < first.size(); ++e) ASSERT_EQ(z.memory[e], first[e]) << e;
-    }
-}
-
-TEST(LogitScores, RefusesWhatDoesNotFit) {
-    std::vector<float> z(12), values(4), g(12);
-    const auto Z = selfsame::matrix(z.data(), 4, 3);
-    const auto refusal = [](auto&& f) -> std::string {
-        try {
-            f();
-        } catch (const std::invalid_argument& e) {
-            return e.what();
-        }
-        return "accepted";
+// Data N(0, 1) with noise sigma are N(0, 1 + sigma^2), whose score -x / (1 + sigma^2) is the minimum.
+TEST(DenoisingScoreMatching, FindsTheScoreOfTheNoisyGaussian) {
+    constexpr index_t n = 200000;
+    const double sigma = 0.8;
+    doubles x(n), z(n), slope(n);
+    random_row(1, 0, 0, 1).normal(x.data(), n);
+    random_row(1, 0, 0, 2).normal(z.data(), n);
+    const auto loss = [&](double a) {
+        doubles s(n);
+        for (std::size_t i = 0; i < n; ++i) s[i] = a * (x[i] + sigma * z[i]);
+        return forward(ctx, denoising_score_matching{.sigma = sigma}, noisy_scores{rows_of(s, 1), rows_of(z, 1)});
     };
-    using energy = selfsame::logit_scores<selfsame::free_energy>;
-    EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, energy{.temperature = 0}, Z, values); }),
-              "selfsame: temperature: got 0, expected > 0");
-    EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, energy{}, Z, g); }),
-              "selfsame: values: got 12 x 1, expected 4 x 1 (rows of logits x scores)");
-    EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, energy{}, selfsame::matrix(z.data(), 4, 0), values); }),
-              "selfsame: logits: got 4 x 0, expected at least one column");
-    EXPECT_EQ(refusal([&] { selfsame::backward(thrust::seq, energy{}, Z, values, selfsame::matrix(g.data(), 3, 4)); }),
-              "selfsame: gradient: got 3 x 4, expected 4 x 3 (the shape of logits)");
-    EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, energy{}, Z, values); }), "accepted");
+    const double best = -1 / (1 + sigma * sigma);
+    // d loss / da at the best a has mean 0; its deviation is that of (a y + z / sigma) y.
+    double variance = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double y = x[i] + sigma * z[i];
+        variance += std::pow((best * y + z[i] / sigma) * y, 2) / n;
+    }
+    EXPECT_NEAR((loss(best + 1e-3) - loss(best - 1e-3)) / 2e-3, 0, 5 * std::sqrt(variance / n));
+    EXPECT_LT(loss(best), loss(best + 0.05));
+    EXPECT_LT(loss(best), loss(best - 0.05));
+    // 1/2 E (a y + z / sigma)^2 = 1/2 (1 / sigma^2 - 1 / (1 + sigma^2)) at the best a, for unit x and z
+    EXPECT_NEAR(loss(best), 0.5 * (1 / (sigma * sigma) + best), 0.01);
 }
+
+// A Gaussian's score in closed form has ds/dx = -1, so the product is -||v||^2 and the loss -1/2 E||x||^2 + ... = -D/2.
+TEST(SlicedScoreMatching, OfTheTrueScoreIsMinusHalfTheDimension) {
+    constexpr index_t n = 50000, width = 3;
+    doubles s(n * width), v(n * width), p(n);
+    random_row(2, 0, 0, 1).normal(s.data(), n * width);
+    random_row(2, 0, 0, 2).normal(v.data(), n * width);
+    for (std::size_t k = 0; k < s.size(); ++k) s[k] = -s[k], p[k / width] -= v[k] * v[k];
+    for (const bool reduced : {false, true}) {
+        const sliced_score_matching objective{.variance_reduced = reduced};
+        EXPECT_NEAR(forward(ctx, objective, sliced_scores{rows_of(s, width), rows_of(v, width), p}), -1.5, 0.06);
+    }
+}
+
+TEST(ScoreMatching, EdgesAndAliases) {
+    doubles empty, x = uniforms(12, -1, 1, 7), z = uniforms(12, -1, 1, 8), g(12), in_place = x, p(4);
+    EXPECT_EQ(forward(ctx, denoising_score_matching{}, noisy_scores{rows_of(empty, 3), rows_of(empty, 3)}), 0);
+    EXPECT_EQ(forward(ctx, sliced_score_matching{}, sliced_scores{rows_of(empty, 3), rows_of(empty, 3), empty}), 0);
+    const auto no_columns = matrix(static_cast<const double*>(nullptr), 4, 0);
+    EXPECT_EQ(forward(ctx, denoising_score_matching{}, noisy_scores{no_columns, no_columns}), 0);
+    value_and_grad(ctx, denoising_score_matching{}, noisy_scores{rows_of(x, 3), rows_of(z, 3)},
+                   noisy_scores{rows_of(g, 3), none{}});
+    value_and_grad(ctx, denoising_score_matching{}, noisy_scores{rows_of(in_place, 3), rows_of(z, 3)},
+                   noisy_scores{rows_of(in_place, 3), none{}});
+    EXPECT_EQ(in_place, g);
+    in_place = x;
+    value_and_grad(ctx, sliced_score_matching{}, sliced_scores{rows_of(x, 3), rows_of(z, 3), p},
+                   sliced_scores{rows_of(g, 3), none{}, none{}});
+    value_and_grad(ctx, sliced_score_matching{}, sliced_scores{rows_of(in_place, 3), rows_of(z, 3), p},
+                   sliced_scores{rows_of(in_place, 3), none{}, none{}});
+    EXPECT_EQ(in_place, g);
+    x[4] = std::nan("");
+    EXPECT_TRUE(std::isnan(forward(ctx, denoising_score_matching{}, noisy_scores{rows_of(x, 3), rows_of(z, 3)})));
+    EXPECT_TRUE(std::isnan(forward(ctx, sliced_score_matching{}, sliced_scores{rows_of(x, 3), rows_of(z, 3), p})));
+}
+
+template <class E>
+void expect_agreement(double bound) {
+    const auto s = converted<E>(uniforms(40, -2, 2, 9)), z = converted<E>(uniforms(40, -2, 2, 10));
+    const auto exact_s = converted<double>(s), exact_z = converted<double>(z);
+    std::vector<E> g(40);
+    doubles exact_g(40);
+    const denoising_score_matching objective{.sigma = 0.25, .weighted = true};
+    const double a =
+        value_and_grad(ctx, objective, noisy_scores{rows_of(s, 8), rows_of(z, 8)}, noisy_scores{rows_of(g, 8), none{}});
+    const double b = value_and_grad(ctx, objective, noisy_scores{rows_of(exact_s, 8), rows_of(exact_z, 8)},
+                                    noisy_scores{rows_of(exact_g, 8), none{}});
+    EXPECT_NEAR(a, b, 1e-6 * b);
+    for (std::size_t k = 0; k < 40; ++k) {
+        EXPECT_NEAR(element_cast<double>(g[k]), exact_g[k], bound * (std::max)(1e-2, std::fabs(exact_g[k])));
+    }
+}
+TEST(ScoreMatching, ElementTypes) {
+    expect_agreement<float>(1e-5);
+    expect_agreement<selfsame::half>(1e-3);
+    expect_agreement<bfloat16>(8e-3);
+}
+
+// The weight makes levels alike: scores over noise that is c times as strong are 1 / c of what they were.
+RC_GTEST_PROP(ScoreMatching, WeightedLossDoesNotSeeTheUnitOfLength, ()) {
+    const int width = *rc::gen::inRange(1, 9);
+    const double sigma = *rc::gen::inRange(1, 500) / 128.0, c = *rc::gen::inRange(1, 900) / 64.0;
+    doubles s, z, scaled;
+    for (int k = 0; k < width; ++k) {
+        s.push_back(*rc::gen::inRange(-900, 900) / 256.0);
+        z.push_back(*rc::gen::inRange(-900, 900) / 256.0);
+        scaled.push_back(s.back() / c);
+    }
+    const double a = forward(thrust::seq, denoising_score_matching{.sigma = sigma, .weighted = true},
+                             noisy_scores{rows_of(s, width), rows_of(z, width)});
+    const double b = forward(thrust::seq, denoising_score_matching{.sigma = sigma * c, .weighted = true},
+                             noisy_scores{rows_of(scaled, width), rows_of(z, width)});
+    RC_ASSERT(std::fabs(a - b) <= 1e-12 * (std::max)(1.0, a));
+}
+
+TEST(ScoreMatching, RefusesBadInputBeforeAnythingIsWritten) {
+    const doubles six(6), four(4), two{1.0, 0.0}, three(3);
+    doubles g(6, 7.0);
+    double loss = 7;
+    const auto refused = [&](const char* message, auto&& f) {
+        EXPECT_EQ(refusal(f), message);
+        EXPECT_EQ(loss, 7);
+        for (const double v : g) EXPECT_EQ(v, 7);
+    };
+    const auto to = noisy_scores{rows_of(g, 3), none{}};
+    refused("selfsame: sigma: got 0, expected > 0", [&] {
+        value_and_grad(ctx, denoising_score_matching{.sigma = 0}, noisy_scores{rows_of(six, 3), rows_of(six, 3)}, loss,
+                       to);
+    });
+    refused("selfsame: noise: got 2 x 2, expected the shape of scores, 2 x 3", [&] {
+        value_and_grad(ctx, denoising_score_matching{}, noisy_scores{rows_of(six, 3), rows_of(four, 2)}, loss, to);
+    });
+    refused("selfsame: sigmas: got 0, expected > 0", [&] {
+        value_and_grad(ctx, denoising_score_matching{}, noisy_scores{rows_of(six, 3), rows_of(six, 3), two}, loss, to);
+    });
+    refused("selfsame: sigmas: got 3, expected 2 values, as many as rows of scores", [&] {
+        value_and_grad(ctx, denoising_score_matching{}, noisy_scores{rows_of(six, 3), rows_of(six, 3), three}, loss,
+                       to);
+    });
+    refused("selfsame: directions: got 3 x 2, expected the shape of scores, 2 x 3", [&] {
+        value_and_grad(ctx, sliced_score_matching{}, sliced_scores{rows_of(six, 3), rows_of(six, 2), two}, loss,
+                       sliced_scores{rows_of(g, 3), none{}, none{}});
+    });
+    refused("selfsame: products: got 3, expected 2 values, as many as rows of scores", [&] {
+        value_and_grad(ctx, sliced_score_matching{}, sliced_scores{rows_of(six, 3), rows_of(six, 3), three}, loss,
+                       sliced_scores{rows_of(g, 3), none{}, none{}});
+    });
+    refused("selfsame: gradient of scores: got 3 x 2, expected the shape of its input, 2 x 3", [&] {
+        value_and_grad(ctx, denoising_score_matching{}, noisy_scores{rows_of(six, 3), rows_of(six, 3)}, loss,
+                       noisy_scores{rows_of(g, 2), none{}});
+    });
+}
+
+static_assert(denoising_score_matching{}.term(2.0f) == 2 && sliced_score_matching{}.score_term(2.0) == 2);
+static_assert(denoising_score_matching{.weighted = true}.factors(3.0).scores == 3);
 
 }  // namespace

@@ -1,0 +1,138 @@
+// Energy-based models: eight modes in the plane by persistent contrastive divergence and by denoising score matching,
+// and clothes by denoising score matching with falling levels of noise. Ends with build/energy/report.html and
+// result.json.
+#include <ATen/Parallel.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "dataset.hpp"
+#include "error.hpp"
+#include "files.hpp"
+#include "page.hpp"
+
+namespace {
+
+constexpr const char* usage =
+    "energy: learns energies from samples and draws from them.\n"
+    "\n"
+    "usage: energy [options]\n"
+    "  --data KIND        as the example pretrain has it, of 28 x 28 gray pictures (fashion-mnist); none: modes only\n"
+    "  --iterations N     of the score network of pictures, 64 pictures each (1500)\n"
+    "  --mode-iterations N  of the models of eight modes (3000, twice that for score matching)\n"
+    "  --seed N           (0)\n"
+    "  --threads N        (one per processor)\n"
+    "  --output DIR       where report.html and result.json go (build/energy)\n";
+
+struct options {
+    std::string data = "fashion-mnist";
+    std::filesystem::path output = "build/energy";
+    std::int64_t iterations = 1500, mode_iterations = 3000, seed = 0, threads = 0;
+    bool help = false;
+};
+
+std::int64_t positive(const std::string& name, const std::string& text, std::int64_t least) {
+    char* end = nullptr;
+    const long long value = std::strtoll(text.c_str(), &end, 10);
+    if (text.empty() || *end != '\0' || value < least || value > 1'000'000'000) {
+        throw pretrain::user_error(name + " " + text + ": expected a whole number from " + std::to_string(least) +
+                                   " on");
+    }
+    return value;
+}
+
+options parse(int count, char** arguments) {
+    options result;
+    for (int i = 1; i < count; ++i) {
+        const std::string name = arguments[i];
+        if (name == "--help") {
+            result.help = true;
+            return result;
+        }
+        if (i + 1 == count) throw pretrain::user_error(name + " is unknown or needs a value (see --help)");
+        const std::string value = arguments[++i];
+        if (name == "--data") {
+            result.data = value;
+        } else if (name == "--output") {
+            result.output = value;
+        } else if (name == "--iterations") {
+            result.iterations = positive(name, value, 1);
+        } else if (name == "--mode-iterations") {
+            result.mode_iterations = positive(name, value, 1);
+        } else if (name == "--seed") {
+            result.seed = positive(name, value, 0);
+        } else if (name == "--threads") {
+            result.threads = positive(name, value, 1);
+        } else {
+            throw pretrain::user_error("unknown option " + name + " (see --help)");
+        }
+    }
+    return result;
+}
+
+int run(const options& settings) {
+    using namespace example;
+    pretrain::make_folder(settings.output);
+    std::optional<pretrain::dataset> data;
+    if (settings.data != "none") {
+        data = pretrain::load_dataset(settings.data, 28);
+        if (data->train.image_bytes() != 28 * 28) {
+            throw pretrain::user_error("--data " + settings.data + ": expected gray pictures of 28 x 28");
+        }
+    }
+    const auto threads = settings.threads > 0 ? settings.threads : std::int64_t{std::thread::hardware_concurrency()};
+    at::set_num_threads(static_cast<int>(std::max<std::int64_t>(1, threads)));
+    const auto seed = static_cast<std::uint64_t>(settings.seed);
+
+    const std::vector<mode_result> modes{data_of_modes(seed),
+                                         modes_by_contrastive_divergence(seed, settings.mode_iterations),
+                                         modes_by_score_matching(seed, 2 * settings.mode_iterations)};
+    bool good = true;
+    for (const mode_result& r : modes) {
+        std::printf("%-34s masses", r.method.c_str());
+        for (const double m : r.masses) std::printf(" %.3f", m);
+        std::printf("  farthest from 1/8 %.4f, near a mode %.3f", r.worst(), r.near);
+        if (r.acceptance < 1) std::printf(", MALA accepts %.2f", r.acceptance);
+        if (r.divergences > 0) std::printf(", %lld chains diverged", static_cast<long long>(r.divergences));
+        std::printf(", %.0f s\n", r.seconds);
+        good = good && r.worst() <= 0.02;
+    }
+    std::optional<clothes_result> clothes;
+    if (data) {
+        clothes = learn_clothes(data->train, seed, settings.iterations);
+        std::printf("clothes: %lld pictures in %.0f s, 128 samples in %.0f s, %lld chains diverged\n",
+                    static_cast<long long>(clothes->images_seen), clothes->seconds, clothes->sampling_seconds,
+                    static_cast<long long>(clothes->divergences));
+    }
+    const clothes_result* shown = clothes ? &*clothes : nullptr;
+    pretrain::write_file_atomically(settings.output / "result.json", to_json(modes, shown));
+    pretrain::write_file_atomically(settings.output / "report.html", to_html(modes, shown));
+    std::printf("%s\n%s\n", (settings.output / "result.json").c_str(), (settings.output / "report.html").c_str());
+    return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    try {
+        const options settings = parse(count, arguments);
+        if (settings.help) {
+            std::fputs(usage, stdout);
+            return 0;
+        }
+        return run(settings);
+    } catch (const pretrain::user_error& error) {
+        std::fprintf(stderr, "energy: %s\n", error.what());
+    } catch (const std::bad_alloc&) {
+        std::fprintf(stderr, "energy: out of memory\n");
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "energy: internal error: %s\n", error.what());
+        return 1;
+    }
+    return 2;
+}

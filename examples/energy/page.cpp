@@ -1,0 +1,104 @@
+#include "page.hpp"
+
+#include <cstdio>
+
+namespace example {
+namespace {
+
+constexpr const char* style = R"(
+:root { --ink: #1c2430; --soft: #5c6675; --line: #e3e7ed; }
+body { margin: 0; background: #f4f6f9; color: var(--ink); font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; }
+main { max-width: 1060px; margin: 0 auto; padding: 40px 24px 64px; }
+h1 { font-size: 30px; margin: 0 0 6px; } h2 { font-size: 19px; margin: 0 0 4px; } h3 { font-size: 15px; margin: 12px 0; }
+p { margin: 0 0 14px; color: var(--soft); }
+section { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 24px 28px; margin-top: 20px; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
+th, td { text-align: right; padding: 8px; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; }
+svg { display: block; width: 100%; height: auto; font: 13px system-ui, "DejaVu Sans", sans-serif; }
+svg text { fill: var(--soft); } .grid { stroke: var(--line); } .axis { stroke: #aab3c0; }
+.curve { fill: none; stroke: #3366cc; stroke-width: 1.6; } circle { fill-opacity: .55; }
+.row { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 20px; }
+.sheet { max-width: 100%; height: auto; image-rendering: pixelated; display: block; margin: 0 auto 14px; }
+)";
+
+std::string number(const char* pattern, double value) {
+    char text[64];
+    std::snprintf(text, sizeof text, pattern, value);
+    return text;
+}
+
+std::string table(const std::vector<mode_result>& modes) {
+    std::string html = "<table><tr><th>samples of</th>";
+    for (int k = 1; k <= 8; ++k) html += "<th>mode " + std::to_string(k) + "</th>";
+    html += "<th>farthest from 1/8</th><th>within 3 deviations</th></tr>";
+    for (const mode_result& r : modes) {
+        html += "<tr><td>" + r.method + "</td>";
+        for (const double m : r.masses) html += "<td>" + number("%.4f", m) + "</td>";
+        html += "<td>" + number("%.4f", r.worst()) + "</td><td>" + number("%.3f", r.near) + "</td></tr>";
+    }
+    return html + "</table>";
+}
+
+std::string section(const std::string& title, const std::string& explanation, const std::string& body) {
+    return "<section><h2>" + title + "</h2><p>" + explanation + "</p>" + body + "</section>\n";
+}
+
+}  // namespace
+
+std::string to_html(const std::vector<mode_result>& modes, const clothes_result* clothes) {
+    std::vector<std::string> names;
+    for (int k = 1; k <= 8; ++k) names.push_back("mode " + std::to_string(k));
+    std::string pictures = "<div class=\"row\">", losses;
+    for (const mode_result& r : modes) {
+        pictures += "<div><h3>" + r.method + "</h3>" + pretrain::chart::scatter(r.points, r.nearest, names) + "</div>";
+        if (!r.losses.empty()) {
+            losses += "<h3>" + r.method + ", " + number("%.0f", r.seconds) + " s</h3>" +
+                      pretrain::chart::curves({r.losses}, {r.method}, static_cast<std::int64_t>(r.losses.size()));
+        }
+    }
+    std::string html =
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>selfsame energy</title><style>";
+    html += std::string(style) + "</style></head><body><main><h1>Energies learned from samples</h1>\n";
+    html +=
+        section("Eight modes on a circle",
+                "Masses of the modes, from samples of models that were trained on points alone. Contrastive "
+                "divergence: chains of a replay buffer in training, MALA from a uniform start for the samples. Score "
+                "matching: the energy of noisy points at all levels of noise, annealed Langevin dynamics.",
+                table(modes) + pictures + "</div>" + losses);
+    if (clothes != nullptr) {
+        html += section("Along the chain",
+                        "Annealed Langevin dynamics with a score network of Fashion-MNIST: from noise through falling "
+                        "levels to a picture, one chain a row.",
+                        clothes->chains);
+        html += section("Samples", "Ends of 128 chains, none picked.", clothes->samples);
+        html += section("Not copies", "Samples above the training pictures nearest to them.", clothes->nearest);
+        html += section("The data", "Training pictures.", clothes->data);
+        html += section(
+            "Loss",
+            number("%.0f", static_cast<double>(clothes->images_seen)) + " pictures in " +
+                number("%.0f", clothes->seconds) + " s.",
+            pretrain::chart::curves({clothes->losses}, {"clothes"}, static_cast<std::int64_t>(clothes->losses.size())));
+    }
+    return html + "</main></body></html>\n";
+}
+
+std::string to_json(const std::vector<mode_result>& modes, const clothes_result* clothes) {
+    std::string json = "{\n  \"modes\": [";
+    for (std::size_t i = 0; i < modes.size(); ++i) {
+        json += std::string(i > 0 ? "," : "") + "\n    {\"method\": \"" + modes[i].method + "\", \"masses\": [";
+        for (std::size_t k = 0; k < 8; ++k) json += (k > 0 ? ", " : "") + number("%.6f", modes[i].masses[k]);
+        json += "], \"worst\": " + number("%.6f", modes[i].worst()) + ", \"near\": " + number("%.6f", modes[i].near) +
+                ", \"seconds\": " + number("%.1f", modes[i].seconds) + "}";
+    }
+    json += "\n  ]";
+    if (clothes != nullptr) {
+        json += ",\n  \"clothes\": {\"images\": " + std::to_string(clothes->images_seen) +
+                ", \"loss\": " + number("%.4f", static_cast<double>(clothes->losses.back())) +
+                ", \"seconds\": " + number("%.1f", clothes->seconds) +
+                ", \"sampling_seconds\": " + number("%.1f", clothes->sampling_seconds) + "}";
+    }
+    return json + "\n}\n";
+}
+
+}  // namespace example

@@ -1,0 +1,12 @@
+#pragma once
+
+/// \file
+/// Losses of energies and scores, and samplers.
+
+#include "selfsame/energy/contrast.hpp"
+#include "selfsame/energy/likelihood.hpp"
+#include "selfsame/energy/margin.hpp"
+#include "selfsame/energy/noise_contrastive.hpp"
+#include "selfsame/energy/replay_buffer.hpp"
+#include "selfsame/energy/sampler.hpp"
+#include "selfsame/energy/score_matching.hpp"

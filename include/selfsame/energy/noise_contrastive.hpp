@@ -1,0 +1,135 @@
+#pragma once
+
+#include "selfsame/energy/walk.hpp"
+
+namespace selfsame::inline SELFSAME_ISA {
+
+/// Log densities under the model (-E(x) plus a learnt constant, say) and under a known noise, of N data and of M
+/// samples of that noise. As inputs: any vectors, N, N, M and M long. As gradients: vectors of the same sizes, or
+/// `none`.
+template <class ModelOfData, class NoiseOfData, class ModelOfNoise, class NoiseOfNoise>
+struct log_densities {
+    ModelOfData model_of_data;
+    NoiseOfData noise_of_data;
+    ModelOfNoise model_of_noise;
+    NoiseOfNoise noise_of_noise;
+};
+template <class A, class B, class C, class D>
+log_densities(A&&, B&&, C&&, D&&) -> log_densities<A, B, C, D>;
+
+/// Mean over the data plus nu times the mean over the noise; an empty one adds 0.
+struct over_log_densities {
+    using no_gradients = log_densities<none, none, none, none>;
+
+    template <class O, class Inputs>
+    class pass {
+        using model_data_view = walks::view_of<1, decltype(Inputs::model_of_data)>;
+        using noise_data_view = walks::view_of<1, decltype(Inputs::noise_of_data)>;
+        using model_noise_view = walks::view_of<1, decltype(Inputs::model_of_noise)>;
+        using noise_noise_view = walks::view_of<1, decltype(Inputs::noise_of_noise)>;
+
+      public:
+        using compute = walks::compute_type<model_data_view, noise_data_view, model_noise_view, noise_noise_view>;
+        static constexpr int parts = 2;
+
+        pass(const O& objective, const Inputs& inputs)
+            : objective_(objective), model_of_data_(walks::host_view<1>(inputs.model_of_data)),
+              noise_of_data_(walks::host_view<1>(inputs.noise_of_data)),
+              model_of_noise_(walks::host_view<1>(inputs.model_of_noise)),
+              noise_of_noise_(walks::host_view<1>(inputs.noise_of_noise)) {
+            walks::check_elements<model_data_view, noise_data_view, model_noise_view, noise_noise_view>();
+            walks::check_size("noise_of_data", noise_of_data_, count(0), "model_of_data");
+            walks::check_size("noise_of_noise", noise_of_noise_, count(1), "model_of_noise");
+            ratio_ = objective.ratio > 0 ? objective.ratio
+                     : count(0) > 0      ? static_cast<double>(count(1)) / static_cast<double>(count(0))
+                                         : 1;
+            // Without noise there is nothing to tell data from: any ratio gives the limit, and 0 would give infinity.
+            if (count(1) == 0 && !(objective.ratio > 0)) ratio_ = 1;
+            log_ratio_ = static_cast<compute>(math::log(ratio_));
+        }
+
+        index_t count(int part) const { return part == 0 ? model_of_data_.extent(0) : model_of_noise_.extent(0); }
+        static index_t width() { return 1; }
+        double share(int part) const { return part == 0 ? 1 : ratio_; }
+
+        template <class G>
+        auto bind(const G& g) const {
+            auto a = walks::target<1>("gradient of model_of_data", g.model_of_data, model_of_data_);
+            auto b = walks::target<1>("gradient of noise_of_data", g.noise_of_data, noise_of_data_);
+            auto c = walks::target<1>("gradient of model_of_noise", g.model_of_noise, model_of_noise_);
+            auto d = walks::target<1>("gradient of noise_of_noise", g.noise_of_noise, noise_of_noise_);
+            walks::check_apart("gradient of noise_of_data", b, "gradient of model_of_data", a);
+            walks::check_apart("gradient of model_of_noise", c, "gradient of model_of_data", a);
+            walks::check_apart("gradient of model_of_noise", c, "gradient of noise_of_data", b);
+            walks::check_apart("gradient of noise_of_noise", d, "gradient of model_of_data", a);
+            walks::check_apart("gradient of noise_of_noise", d, "gradient of noise_of_data", b);
+            walks::check_apart("gradient of noise_of_noise", d, "gradient of model_of_noise", c);
+            return log_densities<decltype(a), decltype(b), decltype(c), decltype(d)>{a, b, c, d};
+        }
+
+        template <class G>
+        compute visit(int part, index_t i, compute weight, const G& g) const {
+            if (part == 0) {
+                const compute x = logit(model_of_data_(i), noise_of_data_(i));
+                const compute slope = weight * O::data_slope(x);
+                walks::put(g.model_of_data, slope, i);
+                walks::put(g.noise_of_data, -slope, i);
+                return O::data_term(x);
+            }
+            const compute x = logit(model_of_noise_(i), noise_of_noise_(i));
+            const compute slope = weight * O::noise_slope(x);
+            walks::put(g.model_of_noise, slope, i);
+            walks::put(g.noise_of_noise, -slope, i);
+            return O::noise_term(x);
+        }
+
+      private:
+        template <class A, class B>
+        compute logit(A model, B noise) const {
+            return element_cast<compute>(model) - element_cast<compute>(noise) - log_ratio_;
+        }
+
+        const O& objective_;
+        model_data_view model_of_data_;
+        noise_data_view noise_of_data_;
+        model_noise_view model_of_noise_;
+        noise_noise_view noise_of_noise_;
+        double ratio_ = 1;
+        compute log_ratio_ = 0;
+    };
+};
+
+/// -mean log s(x_data) - nu mean log(1 - s(x_noise)), s the logistic function, x = log p_model - log p_noise - log nu:
+/// the logistic classification of data against nu samples of a known noise for each datum. At its minimum the model is
+/// the density of the data, normalization included.
+///
+/// Gutmann & Hyvarinen 2012, "Noise-contrastive estimation of unnormalized statistical models". Inputs
+/// `log_densities{model_of_data, noise_of_data, model_of_noise, noise_of_noise}`.
+struct noise_contrastive {
+    using walk = over_log_densities;
+
+    double ratio = 0;  ///< nu, noise samples for each datum; 0: what the inputs hold, M / N
+
+    template <class V>
+    static constexpr V data_term(V x) {
+        return math::softplus(-x);
+    }
+    template <class V>
+    static constexpr V data_slope(V x) {
+        return -math::sigmoid(-x);
+    }
+    template <class V>
+    static constexpr V noise_term(V x) {
+        return math::softplus(x);
+    }
+    template <class V>
+    static constexpr V noise_slope(V x) {
+        return math::sigmoid(x);
+    }
+
+    void check() const {
+        if (!(ratio >= 0 && ratio - ratio == 0)) fail("ratio", ratio, ">= 0 (0: noise samples by data)");
+    }
+};
+
+}  // namespace selfsame::inline SELFSAME_ISA
