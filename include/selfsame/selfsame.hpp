@@ -4,6 +4,7 @@
 /// Everything that needs no framework. Adapters are in selfsame/interop/.
 
 #include "selfsame/augment/augment.hpp"
+#include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/objective/embedding_queue.hpp"
 #include "selfsame/objective/info_nce.hpp"
 #include "selfsame/version.hpp"
