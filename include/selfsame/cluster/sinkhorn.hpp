@@ -164,8 +164,7 @@ class sinkhorn_call {
                 return engine{{1.44269504088896340736 / options_.epsilon},
                               host::row_source_of<T, Scores>(scores_of(first + g)),
                               host::row_source_of<T, Codes>(codes_of(first + g)),
-                              c,
-                              past_caches};
+                              c};
             };
             const auto pass = [&](index_t state, auto&& body) {
                 parallel_for(ctx, n * chunks_.count(), [&](index_t task, int worker) {

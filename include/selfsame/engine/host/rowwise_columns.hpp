@@ -59,7 +59,7 @@ class row_chunks {
     index_t rows_, size_ = 0, count_ = 0;
 };
 
-/// Whether results go to memory past the caches.
+/// Whether elements are written, and past the caches where rows of the target lie in memory as they are computed.
 enum class output { none, cached, past_caches };
 
 /// The loops over columns, which know rows as pointers only.
@@ -233,9 +233,9 @@ class row_column_engine {
     Source source;
     Target target;
     const std::uint8_t* counts;  ///< one value a row, 0 for rows that are passed over; null: none is
-    bool past_caches;            ///< write so, where rows of the target lie in memory as they are computed
 
-    /// The sum of 2^... terms of each column over rows, relative to a level of the column: map(logit(x, c = 0), level).
+    /// The sum over rows of the terms of each column, relative to a level of the column: map(logit(x, relative(0)),
+    /// level).
     void reduce_columns(row_range rows, bool backwards, T* levels, T* sums, const workspace& w) const {
         for (index_t k = 0; k < padded(columns()); k += L) {
             store(levels + k, V(lowest));
