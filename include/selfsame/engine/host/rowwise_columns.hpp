@@ -111,7 +111,7 @@ struct row_column_kernels {
         const auto step = [&]<bool Full, bool Writes>(index_t k, std::bool_constant<Full>,
                                                       std::bool_constant<Writes>) __attribute__((always_inline)) {
             const V c = load<V>(s.column + k);
-            V total;
+            [[maybe_unused]] V total;
             if constexpr (Second) total = load<V>(s.sums + k);
             SELFSAME_UNROLL(8)
             for (int j = 0; j < N; ++j) {
