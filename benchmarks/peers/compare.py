@@ -149,7 +149,8 @@ def main():
 
 
 def side_by_side(work, threads, ours, peers, repetitions):
-    return side_by_side_of(work, threads, ours, peers, {name: compare(ours, peer) for name, peer in peers.items()}, repetitions)
+    max_diff = {name: compare(ours, peer) for name, peer in peers.items()}
+    return side_by_side_of(work, threads, ours, peers, max_diff, repetitions)
 
 
 def side_by_side_of(work, threads, ours, peers, max_diff, repetitions):

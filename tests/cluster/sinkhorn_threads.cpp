@@ -41,18 +41,27 @@ TEST(SinkhornThreads, NumberOfThreadsChangesNoBit) {
     expect_one_result<float>(sinkhorn<>{.iterations = 2}, 100, 20000, false);  // prototypes in several pieces
 }
 
+// More of them than share passes: neither threads nor the others change a position's codes.
 TEST(SinkhornThreads, PositionsAtOnce) {
-    constexpr index_t positions = 60, samples = 70, prototypes = 300;  // more than one group of them
+    constexpr index_t positions = 16, samples = 9, prototypes = 50000;
     const dense scores = random_scores(positions * samples, prototypes, 3);
     const std::vector<float> x(scores.values.begin(), scores.values.end());
     const std::array<index_t, 3> shape{positions, samples, prototypes};
+    const sinkhorn<> options{.iterations = 2};
     std::vector<float> first;
     for (const int threads : {1, 2, 5}) {
         std::vector<float> q(x.size());
-        selfsame::assign(selfsame::context{thrust::omp::par, threads}, sinkhorn<>{.iterations = 20, .tolerance = 0.01},
-                         selfsame::view(x.data(), shape), selfsame::view(q.data(), shape));
+        selfsame::assign(selfsame::context{thrust::omp::par, threads}, options, selfsame::view(x.data(), shape),
+                         selfsame::view(q.data(), shape));
         if (threads == 1) first = q;
         EXPECT_EQ(q, first);
+    }
+    for (const index_t p : {index_t(0), index_t(14)}) {
+        constexpr index_t size = samples * prototypes;
+        std::vector<float> alone(size);
+        selfsame::assign(thrust::seq, options, selfsame::matrix(x.data() + p * size, samples, prototypes),
+                         selfsame::matrix(alone.data(), samples, prototypes));
+        EXPECT_TRUE(std::equal(alone.begin(), alone.end(), first.begin() + p * size)) << p;
     }
 }
 

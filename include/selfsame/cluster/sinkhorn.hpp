@@ -158,13 +158,13 @@ class sinkhorn_call {
         double nan = 0;
         for (index_t first = 0; first < positions_; first += group_) {
             const index_t n = (std::min)(group_, positions_ - first);
+            backwards_ = false;
             const auto engine_of = [&](index_t g) {
                 const std::uint8_t* c = counts == nullptr ? nullptr : counts + (first + g) * samples_;
                 return engine{{1.44269504088896340736 / options_.epsilon},
                               host::row_source_of<T, Scores>(scores_of(first + g)),
                               host::row_source_of<T, Codes>(codes_of(first + g)),
-                              c,
-                              past_caches};
+                              c};
             };
             const auto pass = [&](index_t state, auto&& body) {
                 parallel_for(ctx, n * chunks_.count(), [&](index_t task, int worker) {
@@ -359,10 +359,22 @@ sinkhorn_report assign(const C& ctx, const Options& options, const S& scores, co
             fail("mask", std::string_view(shape_text(mask)), "a value for each sample of " + shape_text(scores));
     }
     if (positions * samples == 0) return {0, 0, true};
-    scratch<P> memory(c.policy, masked ? scratch_bytes<std::uint8_t>(positions * samples) : 0);
-    std::uint8_t* counts = nullptr;
+    // What is small stays in a cache until it is read; what takes the place of its scores is there already.
+    constexpr index_t cached = index_t(16) << 20;
+    const bool in_place =
+        static_cast<const void*>(scores.data_handle()) == static_cast<const void*>(codes.data_handle());
+    const index_t bytes = positions * samples * prototypes * static_cast<index_t>(sizeof(T));
+    using scores_type = decltype(matrix_at(scores, 0));
+    using codes_type = decltype(matrix_at(codes, 0));
+    sinkhorn_call<T, Options, scores_type, codes_type> call(options, positions, samples, prototypes);
+    const auto run = [&](const std::uint8_t* counts) {
+        return call.run(
+            c, [&](index_t p) { return matrix_at(scores, p); }, [&](index_t p) { return matrix_at(codes, p); }, counts,
+            bytes > cached && !in_place);
+    };
     if constexpr (masked) {
-        counts = memory.template take<std::uint8_t>(positions * samples);
+        scratch<P> memory(c.policy, scratch_bytes<std::uint8_t>(positions * samples));
+        auto* counts = memory.template take<std::uint8_t>(positions * samples);
         for (index_t p = 0; p < positions; ++p) {
             for (index_t b = 0; b < samples; ++b) {
                 if constexpr (Rank == 3) {
@@ -372,18 +384,10 @@ sinkhorn_report assign(const C& ctx, const Options& options, const S& scores, co
                 }
             }
         }
+        return run(counts);
+    } else {
+        return run(nullptr);
     }
-    // What is small stays in a cache until it is read; what takes the place of its scores is there already.
-    constexpr index_t small = index_t(16) << 20;
-    const bool in_place =
-        static_cast<const void*>(scores.data_handle()) == static_cast<const void*>(codes.data_handle());
-    const index_t bytes = positions * samples * prototypes * static_cast<index_t>(sizeof(T));
-    using scores_type = decltype(matrix_at(scores, 0));
-    using codes_type = decltype(matrix_at(codes, 0));
-    sinkhorn_call<T, Options, scores_type, codes_type> call(options, positions, samples, prototypes);
-    return call.run(
-        c, [&](index_t p) { return matrix_at(scores, p); }, [&](index_t p) { return matrix_at(codes, p); }, counts,
-        bytes > small && !in_place);
 }
 
 }  // namespace detail

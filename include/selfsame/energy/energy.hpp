@@ -1,7 +1,7 @@
 #pragma once
 
 /// \file
-/// Losses of energies and scores, and samplers.
+/// Scores of logits, losses of energies and of scores, and samplers.
 
 #include "selfsame/energy/contrast.hpp"
 #include "selfsame/energy/likelihood.hpp"
@@ -10,3 +10,4 @@
 #include "selfsame/energy/replay_buffer.hpp"
 #include "selfsame/energy/sampler.hpp"
 #include "selfsame/energy/score_matching.hpp"
+#include "selfsame/energy/scores.hpp"

@@ -38,11 +38,13 @@ struct row_range {
 class row_chunks {
   public:
     row_chunks(index_t rows, index_t columns, std::size_t element) : rows_(rows) {
-        // Few enough that their sums are small beside the rows, many enough for the threads of a large machine.
-        constexpr index_t budget = index_t(1) << 20, most = 32, fewest = 16, shortest = 64, block = 8;
+        // Few enough that their sums are little beside the rows, many enough for the threads of a large machine, and
+        // short enough that a column's sum rounds little.
+        constexpr index_t budget = index_t(1) << 20, most = 32, fewest = 16, shortest = 64, longest = 4096, block = 8;
         const index_t fit = budget / ((columns + 1) * static_cast<index_t>(element));
         index_t wanted = fit < fewest ? fewest : (fit > most ? most : fit);
         if (wanted > rows / shortest) wanted = rows / shortest;
+        if (wanted < rows / longest) wanted = rows / longest;
         if (wanted < 1) wanted = 1;
         size_ = ((rows + wanted - 1) / wanted + block - 1) / block * block;
         count_ = size_ > 0 ? (rows + size_ - 1) / size_ : 0;
@@ -57,7 +59,7 @@ class row_chunks {
     index_t rows_, size_ = 0, count_ = 0;
 };
 
-/// Whether results go to memory past the caches.
+/// Whether elements are written, and past the caches where rows of the target lie in memory as they are computed.
 enum class output { none, cached, past_caches };
 
 /// The loops over columns, which know rows as pointers only.
@@ -90,7 +92,7 @@ struct row_column_kernels {
         const index_t next = s.next;
         SELFSAME_UNROLL(8)
         for (int j = 0; j < N; ++j) {
-            row[j] = row_sums[j];
+            row[j] = V(T(0));
             f[j] = V(s.factor[j]);
             terms[j] = s.terms + j * s.step;
             to[j] = s.to[j];
@@ -109,7 +111,7 @@ struct row_column_kernels {
         const auto step = [&]<bool Full, bool Writes>(index_t k, std::bool_constant<Full>,
                                                       std::bool_constant<Writes>) __attribute__((always_inline)) {
             const V c = load<V>(s.column + k);
-            V total;
+            [[maybe_unused]] V total;
             if constexpr (Second) total = load<V>(s.sums + k);
             SELFSAME_UNROLL(8)
             for (int j = 0; j < N; ++j) {
@@ -153,7 +155,7 @@ struct row_column_kernels {
         }
         if (k < s.n) step(k, no(), no());
         if constexpr (First) {
-            for (int j = 0; j < N; ++j) row_sums[j] = row[j];
+            for (int j = 0; j < N; ++j) row_sums[j] += row[j];
         }
     }
 
@@ -203,6 +205,8 @@ class row_column_engine {
     static constexpr int R = register_count >= 32 ? 8 : 4, L = lanes<T>;
     // Columns that are converted at once, where a matrix is not of type T in contiguous rows.
     static constexpr index_t converted = 512;
+    // Columns that are summed at once: sums of sums round less.
+    static constexpr index_t summed = 8192;
 
   public:
     static constexpr index_t padded(index_t columns) { return (columns + L - 1) / L * L; }
@@ -229,9 +233,9 @@ class row_column_engine {
     Source source;
     Target target;
     const std::uint8_t* counts;  ///< one value a row, 0 for rows that are passed over; null: none is
-    bool past_caches;            ///< write so, where rows of the target lie in memory as they are computed
 
-    /// The sum of 2^... terms of each column over rows, relative to a level of the column: map(logit(x, c = 0), level).
+    /// The sum over rows of the terms of each column, relative to a level of the column: map(logit(x, relative(0)),
+    /// level).
     void reduce_columns(row_range rows, bool backwards, T* levels, T* sums, const workspace& w) const {
         for (index_t k = 0; k < padded(columns()); k += L) {
             store(levels + k, V(lowest));
@@ -322,8 +326,8 @@ class row_column_engine {
     /// From an element to that of the next block, to fetch it early: rows of a block are too many streams, and too
     /// short ones, for processors to see. 0 where the next block would not stay in the cache that is near.
     index_t next_block(bool backwards) const {
-        constexpr index_t near = 256 << 10;
-        if (!source.in_place() || R * columns() * static_cast<index_t>(sizeof(T)) > near) return 0;
+        constexpr index_t cache = 256 << 10;
+        if (!source.in_place() || R * columns() * static_cast<index_t>(sizeof(T)) > cache) return 0;
         return backwards ? -R * source.row_step() : R * source.row_step();
     }
 
@@ -360,7 +364,7 @@ class row_column_engine {
     template <class F>
     void each_stretch(bool writes, F&& f) const {
         const bool whole = source.in_place() && (!writes || target.in_place());
-        const index_t step = whole ? columns() : converted;
+        const index_t step = whole ? summed : converted;
         for (index_t first = 0; first < columns(); first += step) f(first, (std::min)(step, columns() - first));
     }
 
@@ -418,10 +422,14 @@ class row_column_engine {
         }
         const V level(maximum(top));
         V total(T(0));
-        for (index_t k = 0; k < columns(); k += L) {
-            const V t = policy.map(load<V>(terms + k), level);
-            store(terms + k, t);
-            total += t;
+        for (index_t first = 0; first < columns(); first += summed) {
+            V part(T(0));
+            for (index_t k = first; k < (std::min)(first + summed, columns()); k += L) {
+                const V t = policy.map(load<V>(terms + k), level);
+                store(terms + k, t);
+                part += t;
+            }
+            total += part;
         }
         return policy.finish(sum(total));
     }
