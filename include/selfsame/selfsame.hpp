@@ -9,4 +9,5 @@
 #include "selfsame/objective/embedding_queue.hpp"
 #include "selfsame/objective/info_nce.hpp"
 #include "selfsame/objective/soft_cross_entropy.hpp"
+#include "selfsame/objective/swav.hpp"
 #include "selfsame/version.hpp"
