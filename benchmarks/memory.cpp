@@ -1,7 +1,8 @@
 // memory [LARGEST_N]
 //
-// Extra memory of NT-Xent's value and gradient, D = 128, one thread, no scratch budget: fails unless it stays under 16 MiB at
-// N = 4096 and grows linearly with N. Dense similarities would take 256 MiB there and four times that for every doubling.
+// Extra memory of NT-Xent's value and gradient, D = 128, one thread, no scratch budget: fails unless it stays under 16
+// MiB at N = 4096 and grows linearly with N. Dense similarities would take 256 MiB there and four times that for every
+// doubling.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // What a user's unit costs to compile: one header, one call.
-#include <selfsame/objective/info_nce.hpp>
 #include <thrust/execution_policy.h>
+#include <selfsame/objective/info_nce.hpp>
 
 float train_step(const float* anchors, const float* positives, float* d_anchors, float* d_positives, long n, long d) {
     using selfsame::matrix;

@@ -12,7 +12,8 @@ const cases clip([] {
             for (const index_t n : {512, 4096}) {
                 add_pairs("clip", what, selfsame::clip{.temperature = 0.07}, {.n = n, .threads = threads});
             }
-            add_pairs("moco", what, selfsame::moco{.temperature = 0.07}, {.n = 256, .threads = threads, .queue = 65536});
+            add_pairs("moco", what, selfsame::moco{.temperature = 0.07},
+                      {.n = 256, .threads = threads, .queue = 65536});
         }
     }
 });

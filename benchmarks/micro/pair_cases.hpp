@@ -1,5 +1,6 @@
 #pragma once
 
+#include <thrust/system/omp/execution_policy.h>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -7,7 +8,6 @@
 #include <random>
 #include <selfsame/engine/pairwise.hpp>
 #include <string>
-#include <thrust/system/omp/execution_policy.h>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -43,7 +43,8 @@ inline std::string name_of(const std::string& subject, call what, const pair_cas
     return name;
 }
 
-/// Keeps what is given back, as allocators of frameworks do: a new piece of 100 MB is a page fault for each of its pages.
+/// Keeps what is given back, as allocators of frameworks do: a new piece of 100 MB is a page fault for each of its
+/// pages.
 class pool {
   public:
     using value_type = char;
@@ -125,7 +126,8 @@ std::function<void()> prepare_pairs(call what, const Objective& objective, const
         }
     };
     // A policy with an allocator is another type, compiled only for what is measured with one.
-    if constexpr (std::is_same_v<E, float> && std::is_same_v<selfsame::precision_of<Objective>, selfsame::full_precision>) {
+    if constexpr (std::is_same_v<E, float> &&
+                  std::is_same_v<selfsame::precision_of<Objective>, selfsame::full_precision>) {
         if (c.scratch_mib > 0) return [=] { run(thrust::omp::par(a->memory)); };
     }
     return [=] { run(thrust::omp::par); };

@@ -29,8 +29,8 @@ struct product {
     }
     // C = A B^T, as similarities are.
     void run() {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size, size, size, 1.0f, a.data(), size, b.data(), size, 0.0f,
-                    c.data(), size);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size, size, size, 1.0f, a.data(), size, b.data(), size,
+                    0.0f, c.data(), size);
     }
     // Some elements of every block of the result, in double.
     double largest_error() const {
@@ -49,8 +49,8 @@ struct product {
 
 const cases sgemm([] {
     for (const int threads : {1, 2}) {
-        add_case("sgemm/N:" + std::to_string(size) + "/threads:" + std::to_string(threads) + "/core:" +
-                     openblas_get_corename(),
+        add_case("sgemm/N:" + std::to_string(size) + "/threads:" + std::to_string(threads) +
+                     "/core:" + openblas_get_corename(),
                  {.amount = 2.0 * size * size * size, .bound = float_fma, .threads = threads}, [threads] {
                      openblas_set_num_threads(threads);
                      const auto p = std::make_shared<product>();

@@ -16,10 +16,10 @@
 namespace benchmarks {
 
 struct work {
-    double amount;       ///< of one call, as the limit counts
+    double amount;  ///< of one call, as the limit counts
     const limit& bound;
     int threads;
-    bool once = false;   ///< too long to be repeated
+    bool once = false;  ///< too long to be repeated
 };
 
 /// Makes the arguments, which live as long as what it returns: one call of what is measured.

@@ -13,7 +13,8 @@ using selfsame::matrix;
 
 namespace {
 
-// Two views of n points around 32 centres in 64 dimensions: the centre is what they share, and most directions are noise.
+// Two views of n points around 32 centres in 64 dimensions: the centre is what they share, and most directions are
+// noise.
 constexpr index_t points = 1024, wide = 64, narrow = 16, centres = 32;
 
 struct view_pair {
@@ -67,7 +68,8 @@ step evaluate(const view_pair& views, const std::vector<double>& w) {
     project(views.first, w, a);
     project(views.second, w, p);
     const double loss = selfsame::value_and_grad(
-        thrust::omp::par, margin_contrast{}, selfsame::pairs{matrix(a.data(), points, narrow), matrix(p.data(), points, narrow)},
+        thrust::omp::par, margin_contrast{},
+        selfsame::pairs{matrix(a.data(), points, narrow), matrix(p.data(), points, narrow)},
         selfsame::pair_gradients{matrix(da.data(), points, narrow), matrix(dp.data(), points, narrow)});
     std::vector<double> dw(wide * narrow, 0);
     add_gradient(views.first, da, dw);

@@ -36,7 +36,7 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-double mean(const score_row& row, double scores::*value) {
+double mean(const score_row& row, double scores::* value) {
     double sum = 0;
     for (const scores& one : row.per_seed) sum += one.*value;
     return sum / static_cast<double>(row.per_seed.size());

@@ -24,7 +24,7 @@ struct training_end {
 struct score_column {
     const char* name;   // in result.json
     const char* title;  // for people
-    double scores::*value;
+    double scores::* value;
 };
 inline constexpr score_column score_columns[] = {
     {"knn", "kNN", &scores::knn},
@@ -33,7 +33,7 @@ inline constexpr score_column score_columns[] = {
     {"linear_100", "100 labels a class", &scores::linear_100},
 };
 
-double mean(const score_row& row, double scores::*value);
+double mean(const score_row& row, double scores::* value);
 
 /// Means over the seeds, and the values of each seed beside them.
 std::string to_json(const std::vector<score_row>& rows, const std::vector<training_end>& ends, const std::string& data,

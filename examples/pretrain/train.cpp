@@ -217,7 +217,7 @@ training train(const options& settings, const dataset& data, const channel_stati
 }
 
 void stop_on_signals() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = request_stop;
     action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends the program at once
     sigaction(SIGINT, &action, nullptr);

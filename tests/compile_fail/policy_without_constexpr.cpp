@@ -6,14 +6,15 @@
 struct own : selfsame::nt_xent {
 #if defined(CORRECT)
     template <class V>
-    static constexpr V loss(V negatives, V positive) {
+    static constexpr V loss(V negatives, V positive){
 #else
     template <class V>
     static V loss(V negatives, V positive) {
 #endif
         return negatives - positive;
-    }
-};
+}
+}
+;
 
 float use(std::vector<float>& a, std::vector<float>& p) {
     const selfsame::pairs inputs{selfsame::matrix(a.data(), 4, 2), selfsame::matrix(p.data(), 4, 2)};

@@ -1,7 +1,7 @@
 // Without the header TBB's policy would run on one thread and nobody would know.
 // expect: for thrust::tbb::par include selfsame/interop/tbb.hpp
-#include <selfsame/objective/info_nce.hpp>
 #include <thrust/system/tbb/execution_policy.h>
+#include <selfsame/objective/info_nce.hpp>
 #include <vector>
 
 float use(std::vector<float>& x) {

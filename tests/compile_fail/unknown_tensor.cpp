@@ -11,6 +11,4 @@ using given = std::vector<float>;
 using given = vector_of_somebody;
 #endif
 
-void use(given& x) {
-    static_cast<void>(selfsame::as_tensor<1>(x));
-}
+void use(given& x) { static_cast<void>(selfsame::as_tensor<1>(x)); }

@@ -50,7 +50,10 @@ struct logits {
         std::normal_distribution<double> normal;
         for (E& e : memory) e = selfsame::element_cast<E>(scale * normal(random));
     }
-    auto view() { return selfsame::view(memory.data(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{row_step, column_step}); }
+    auto view() {
+        return selfsame::view(memory.data(), std::array<index_t, 2>{rows, columns},
+                              std::array<index_t, 2>{row_step, column_step});
+    }
     E& at(index_t b, index_t k) { return memory[static_cast<std::size_t>(b * row_step + k * column_step)]; }
     std::vector<double> row(index_t b) {
         std::vector<double> r;
@@ -65,12 +68,13 @@ void check_values() {
         const auto b = *rc::gen::inRange<index_t>(0, 40), gap = *rc::gen::inRange<index_t>(0, 3);
         const auto k = *rc::gen::oneOf(rc::gen::inRange<index_t>(1, 80), rc::gen::inRange<index_t>(80, 2500));
         const bool by_columns = *rc::gen::arbitrary<bool>();
-        const double scale = *rc::gen::element(0.01, 1.0, 30.0, 1e4), temperature = *rc::gen::element(1e-3, 0.5, 1.0, 1e3);
+        const double scale = *rc::gen::element(0.01, 1.0, 30.0, 1e4),
+                     temperature = *rc::gen::element(1e-3, 0.5, 1.0, 1e3);
         const int threads = *rc::gen::inRange(1, 4);
         logits<E> z(b, k, gap, by_columns, scale, static_cast<unsigned>(*rc::gen::inRange(0, 1000)));
         std::vector<double> got(static_cast<std::size_t>(5 * b));
-        selfsame::forward(selfsame::context{thrust::omp::par, threads}, all_scores{.temperature = temperature}, z.view(),
-                          selfsame::matrix(got.data(), b, 5));
+        selfsame::forward(selfsame::context{thrust::omp::par, threads}, all_scores{.temperature = temperature},
+                          z.view(), selfsame::matrix(got.data(), b, 5));
         const double unit = std::is_same_v<E, double> ? 1e-13 : 3e-7;
         for (index_t i = 0; i < b; ++i) {
             const std::vector<double> expected = scores_of(z.row(i), temperature);
@@ -79,7 +83,9 @@ void check_values() {
             for (const double v : z.row(i)) largest = (std::max)(largest, std::fabs(v));
             const double spread = 1 + largest / temperature;
             for (std::size_t s = 0; s < 5; ++s) {
-                const double tolerance = unit * (s < 2 ? (std::max)(1.0, std::fabs(expected[s])) + temperature * std::log(double(k) + 1) : 4 * spread * (std::max)(1.0, std::fabs(expected[s])));
+                const double tolerance =
+                    unit * (s < 2 ? (std::max)(1.0, std::fabs(expected[s])) + temperature * std::log(double(k) + 1)
+                                  : 4 * spread * (std::max)(1.0, std::fabs(expected[s])));
                 RC_ASSERT(std::fabs(got[static_cast<std::size_t>(i) * 5 + s] - expected[s]) <= tolerance);
             }
         }
@@ -164,12 +170,13 @@ TEST(LogitScores, InfiniteLogits) {
 TEST(LogitScores, EqualLogitsTakeTheLowestColumn) {
     for (const index_t k : {4, 33, 100}) {
         std::vector<float> z(static_cast<std::size_t>(k), 1.5f), value(1), g(z.size());
-        selfsame::value_and_grad(thrust::seq, selfsame::logit_scores<selfsame::max_logit>{}, selfsame::matrix(z.data(), 1, k),
-                                 value, selfsame::matrix(g.data(), 1, k));
+        selfsame::value_and_grad(thrust::seq, selfsame::logit_scores<selfsame::max_logit>{},
+                                 selfsame::matrix(z.data(), 1, k), value, selfsame::matrix(g.data(), 1, k));
         EXPECT_EQ(value[0], 1.5f);
         EXPECT_EQ(g[0], 1.0f);
         EXPECT_EQ(std::count(g.begin(), g.end(), 0.0f), k - 1);
-        selfsame::forward(thrust::seq, selfsame::logit_scores<selfsame::margin>{}, selfsame::matrix(z.data(), 1, k), value);
+        selfsame::forward(thrust::seq, selfsame::logit_scores<selfsame::margin>{}, selfsame::matrix(z.data(), 1, k),
+                          value);
         EXPECT_EQ(value[0], 0.0f);
     }
 }

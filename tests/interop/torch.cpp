@@ -126,8 +126,9 @@ TEST(Torch, GradcheckByCentralDifferences) {
         auto up = b.a.clone(), down = b.a.clone();
         up.view(-1)[i] += h;
         down.view(-1)[i] -= h;
-        const double slope = (differentiable(thrust::seq, clip, up, b.p) - differentiable(thrust::seq, clip, down, b.p))
-                                 .item<double>() / (2 * h);
+        const double slope =
+            (differentiable(thrust::seq, clip, up, b.p) - differentiable(thrust::seq, clip, down, b.p)).item<double>() /
+            (2 * h);
         EXPECT_NEAR(a.grad().view(-1)[i].item<double>(), slope, 1e-8);
     }
 }

@@ -50,11 +50,9 @@ TEST(Xtensor, ValueAndGradientAreThoseOfRawPointers) {
         xt::xtensor<float, 2, xt::layout_type::column_major> dp({n, 9});
         const auto rows = static_cast<selfsame::index_t>(n);
         const float loss = value_and_grad(thrust::seq, nt_xent{}, pairs{a, p}, pair_gradients{da, dp});
-        const float expected =
-            value_and_grad(thrust::seq, nt_xent{},
-                           pairs{selfsame::matrix(a.data(), rows, 9), selfsame::matrix(p.data(), rows, 9)},
-                           pair_gradients{selfsame::matrix(expected_a.data(), rows, 9),
-                                          selfsame::matrix(expected_p.data(), rows, 9)});
+        const float expected = value_and_grad(
+            thrust::seq, nt_xent{}, pairs{selfsame::matrix(a.data(), rows, 9), selfsame::matrix(p.data(), rows, 9)},
+            pair_gradients{selfsame::matrix(expected_a.data(), rows, 9), selfsame::matrix(expected_p.data(), rows, 9)});
         EXPECT_EQ(loss, expected);
         EXPECT_EQ(da, expected_a);
         EXPECT_EQ(dp, expected_p);

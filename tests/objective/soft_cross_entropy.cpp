@@ -43,7 +43,8 @@ double reference(const problem& p, doubles* each = nullptr) {
         double loss = 0;
         int pairs = 0;
         for (index_t t = 0; t < p.teachers; ++t) {
-            doubles z(p.teacher.begin() + (t * p.samples + b) * p.columns, p.teacher.begin() + (t * p.samples + b + 1) * p.columns);
+            doubles z(p.teacher.begin() + (t * p.samples + b) * p.columns,
+                      p.teacher.begin() + (t * p.samples + b + 1) * p.columns);
             for (std::size_t k = 0; k < p.center.size(); ++k) z[k] -= p.center[k];
             const doubles q = p.target_temperature > 0 ? softmax(z.data(), p.columns, p.target_temperature) : z;
             for (index_t s = 0; s < p.students; ++s) {
@@ -99,7 +100,8 @@ struct outcome {
 
 template <class E, class Objective>
 outcome<E> run(const problem& p, Objective o, int threads = 1) {
-    std::vector<E> teacher = as<E>(p.teacher), student = as<E>(p.student), center = as<E>(p.center), weights = as<E>(p.weights);
+    std::vector<E> teacher = as<E>(p.teacher), student = as<E>(p.student), center = as<E>(p.center),
+                   weights = as<E>(p.weights);
     outcome<E> out{doubles(static_cast<std::size_t>(o.reduction == reduction::per_sample ? p.samples : 1)),
                    std::vector<E>(student.size())};
     const selfsame::context ctx{thrust::omp::par, threads};
@@ -107,9 +109,11 @@ outcome<E> run(const problem& p, Objective o, int threads = 1) {
     const auto s = matrix(student.data(), p.students * p.samples, p.columns);
     const auto g = matrix(out.gradient.data(), p.students * p.samples, p.columns);
     if (!p.center.empty() && !p.weights.empty()) {
-        if constexpr (requires { o.targets.temperature; }) selfsame::value_and_grad(ctx, o, selfsame::views{t, s, center, weights}, out.loss, g);
+        if constexpr (requires { o.targets.temperature; })
+            selfsame::value_and_grad(ctx, o, selfsame::views{t, s, center, weights}, out.loss, g);
     } else if (!p.center.empty()) {
-        if constexpr (requires { o.targets.temperature; }) selfsame::value_and_grad(ctx, o, selfsame::views{t, s, center}, out.loss, g);
+        if constexpr (requires { o.targets.temperature; })
+            selfsame::value_and_grad(ctx, o, selfsame::views{t, s, center}, out.loss, g);
     } else if (!p.weights.empty()) {
         selfsame::value_and_grad(ctx, o, selfsame::views{t, s, selfsame::none{}, weights}, out.loss, g);
     } else {
@@ -175,10 +179,12 @@ TEST(SoftCrossEntropy, GradientsAreFiniteDifferences) {
         p = random_problem(3, 3, 2, columns, false, false, 4);
         check_gradient(p, dino_of(p));
         p.target_temperature = 0;  // as given, and not even normalized
-        check_gradient(p, selfsame::swapped_prediction{.pairing = {.teachers = 3, .students = 3}, .temperature = p.temperature});
+        check_gradient(
+            p, selfsame::swapped_prediction{.pairing = {.teachers = 3, .students = 3}, .temperature = p.temperature});
         p = random_problem(1, 1, 9, columns, false, true, 5);
         p.others = false;
-        check_gradient(p, selfsame::ibot{.targets = {.temperature = p.target_temperature}, .temperature = p.temperature});
+        check_gradient(p,
+                       selfsame::ibot{.targets = {.temperature = p.target_temperature}, .temperature = p.temperature});
     }
 }
 

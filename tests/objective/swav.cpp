@@ -32,9 +32,17 @@ doubles normal_values(index_t n, unsigned seed) {
     return x;
 }
 
-problem random_problem(index_t views, index_t assigned, index_t samples, index_t prototypes, index_t width, index_t queued, unsigned seed) {
-    problem p{views, assigned, samples, prototypes, width, queued, normal_values(views * samples * width, seed),
-              normal_values(prototypes * width, seed + 1), normal_values(assigned * queued * width, seed + 2)};
+problem random_problem(index_t views, index_t assigned, index_t samples, index_t prototypes, index_t width,
+                       index_t queued, unsigned seed) {
+    problem p{views,
+              assigned,
+              samples,
+              prototypes,
+              width,
+              queued,
+              normal_values(views * samples * width, seed),
+              normal_values(prototypes * width, seed + 1),
+              normal_values(assigned * queued * width, seed + 2)};
     selfsame::normalize_rows(thrust::seq, matrix(p.centers.data(), prototypes, width));
     for (double& c : p.centers) c = std::round(4096 * c) / 4096;  // what float holds too
     return p;
@@ -56,11 +64,14 @@ doubles codes_of(const problem& p) {
         const index_t rows = p.samples + p.queued;
         doubles q;
         for (index_t r = 0; r < rows; ++r) {
-            const double* f = r < p.samples ? &p.features[static_cast<std::size_t>((a * p.samples + r) * p.width)]
-                                            : &p.queue[static_cast<std::size_t>((a * p.queued + r - p.samples) * p.width)];
+            const double* f = r < p.samples
+                                  ? &p.features[static_cast<std::size_t>((a * p.samples + r) * p.width)]
+                                  : &p.queue[static_cast<std::size_t>((a * p.queued + r - p.samples) * p.width)];
             for (index_t k = 0; k < p.prototypes; ++k) q.push_back(std::exp(score(p, f, k) / p.epsilon));
         }
-        const auto at = [&](index_t r, index_t k) -> double& { return q[static_cast<std::size_t>(r * p.prototypes + k)]; };
+        const auto at = [&](index_t r, index_t k) -> double& {
+            return q[static_cast<std::size_t>(r * p.prototypes + k)];
+        };
         for (int i = 0; i < 3; ++i) {
             for (index_t k = 0; k < p.prototypes; ++k) {
                 double sum = 0;
@@ -87,14 +98,16 @@ double loss_of(const problem& p, const doubles& codes, index_t b) {
         doubles x;
         double sum = 0;
         for (index_t k = 0; k < p.prototypes; ++k) {
-            x.push_back(score(p, &p.features[static_cast<std::size_t>((s * p.samples + b) * p.width)], k) / p.temperature);
+            x.push_back(score(p, &p.features[static_cast<std::size_t>((s * p.samples + b) * p.width)], k) /
+                        p.temperature);
             sum += std::exp(x.back());
         }
         for (index_t a = 0; a < p.assigned; ++a) {
             if (a == s) continue;
             ++pairs;
             for (index_t k = 0; k < p.prototypes; ++k) {
-                loss -= codes[static_cast<std::size_t>((a * p.samples + b) * p.prototypes + k)] * (x[static_cast<std::size_t>(k)] - std::log(sum));
+                loss -= codes[static_cast<std::size_t>((a * p.samples + b) * p.prototypes + k)] *
+                        (x[static_cast<std::size_t>(k)] - std::log(sum));
             }
         }
     }
@@ -133,7 +146,8 @@ outcome<E> run(const problem& p, int threads = 1) {
                                 matrix(out.prototypes.data(), p.prototypes, p.width)};
     const selfsame::context ctx{thrust::omp::par, threads};
     if (p.queued > 0) {
-        out.loss = double(selfsame::value_and_grad(ctx, objective_of(p), prototype_views{F, C, matrix(q.data(), p.assigned * p.queued, p.width)}, g));
+        out.loss = double(selfsame::value_and_grad(
+            ctx, objective_of(p), prototype_views{F, C, matrix(q.data(), p.assigned * p.queued, p.width)}, g));
     } else {
         out.loss = double(selfsame::value_and_grad(ctx, objective_of(p), prototype_views{F, C}, g));
     }
@@ -143,9 +157,10 @@ outcome<E> run(const problem& p, int threads = 1) {
 TEST(SwAV, LossIsTheDefinition) {
     EXPECT_TRUE(rc::check([] {
         const auto assigned = *rc::gen::inRange<index_t>(1, 3), views = *rc::gen::inRange<index_t>(2, 6);
-        const problem p = random_problem(views, assigned, *rc::gen::inRange<index_t>(1, 60), *rc::gen::inRange<index_t>(1, 150),
-                                         *rc::gen::inRange<index_t>(1, 40), *rc::gen::inRange<index_t>(0, 30),
-                                         static_cast<unsigned>(*rc::gen::inRange(0, 999)));
+        const problem p =
+            random_problem(views, assigned, *rc::gen::inRange<index_t>(1, 60), *rc::gen::inRange<index_t>(1, 150),
+                           *rc::gen::inRange<index_t>(1, 40), *rc::gen::inRange<index_t>(0, 30),
+                           static_cast<unsigned>(*rc::gen::inRange(0, 999)));
         const double expected = mean_loss(p, codes_of(p));
         const int threads = *rc::gen::inRange(1, 4);
         RC_ASSERT(std::fabs(run<double>(p, threads).loss - expected) <= 1e-10 * (1 + expected));
@@ -192,7 +207,8 @@ TEST(SwAV, FrozenPrototypesUpstreamAndSamples) {
     const outcome<double> whole = run<double>(p);
     const auto F = matrix(p.features.data(), 60, 8), C = matrix(p.centers.data(), 30, 8);
     doubles features(p.features.size());
-    selfsame::backward(thrust::seq, objective_of(p), prototype_views{F, C}, -3.0, prototype_gradients{matrix(features.data(), 60, 8), none{}});
+    selfsame::backward(thrust::seq, objective_of(p), prototype_views{F, C}, -3.0,
+                       prototype_gradients{matrix(features.data(), 60, 8), none{}});
     for (std::size_t e = 0; e < features.size(); ++e) ASSERT_NEAR(features[e], -3 * whole.features[e], 1e-14);
     selfsame::swav<> each = objective_of(p);
     each.reduction = selfsame::reduction::per_sample;
@@ -231,9 +247,15 @@ TEST(SwAV, RefusesWhatDoesNotFit) {
               "selfsame: features: got 7 x 4, expected 4 views of each sample, view after view");
     EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, o, prototype_views{F, matrix(x.data(), 4, 5)}); }),
               "selfsame: prototypes: got 4 x 5, expected at least one, of the width of features");
-    EXPECT_EQ(refusal([&] { selfsame::value_and_grad(thrust::seq, o, prototype_views{F, F}, prototype_gradients{matrix(g.data(), 4, 4), none{}}); }),
+    EXPECT_EQ(refusal([&] {
+                  selfsame::value_and_grad(thrust::seq, o, prototype_views{F, F},
+                                           prototype_gradients{matrix(g.data(), 4, 4), none{}});
+              }),
               "selfsame: gradient of features: got 4 x 4, expected the shape of its input");
-    EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, selfsame::swav<>{.assignment = {.epsilon = 0}, .pairing = o.pairing}, prototype_views{F, F}); }),
+    EXPECT_EQ(refusal([&] {
+                  selfsame::forward(thrust::seq, selfsame::swav<>{.assignment = {.epsilon = 0}, .pairing = o.pairing},
+                                    prototype_views{F, F});
+              }),
               "selfsame: epsilon: got 0, expected > 0");
     EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, o, prototype_views{F, F}); }), "accepted");
 }

@@ -24,8 +24,7 @@ namespace selfsame::inline SELFSAME_ISA {
 
 template <class Number>
     requires std::integral<Number> || std::floating_point<Number>
-[[noreturn, gnu::noinline, gnu::cold]] void fail(std::string_view argument, Number given,
-                                                 std::string_view expected) {
+[[noreturn, gnu::noinline, gnu::cold]] void fail(std::string_view argument, Number given, std::string_view expected) {
     if constexpr (std::floating_point<Number>) {
         char text[32];
         std::snprintf(text, sizeof(text), "%g", static_cast<double>(given));

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
 #include <thrust/detail/temporary_buffer.h>
 #include <thrust/execution_policy.h>
 #include <thrust/system/omp/execution_policy.h>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 #if defined(_OPENMP)
@@ -47,9 +47,9 @@ inline constexpr bool is_context<context<P>> = true;
 
 /// Any Thrust execution policy: seq, omp::par, tbb::par, with or without an allocator.
 template <class P>
-concept thrust_policy = std::is_base_of_v<thrust::execution_policy<std::remove_cvref_t<P>>, std::remove_cvref_t<P>> ||
-                        std::is_base_of_v<thrust::detail::execution_policy_base<std::remove_cvref_t<P>>,
-                                          std::remove_cvref_t<P>>;
+concept thrust_policy =
+    std::is_base_of_v<thrust::execution_policy<std::remove_cvref_t<P>>, std::remove_cvref_t<P>> ||
+    std::is_base_of_v<thrust::detail::execution_policy_base<std::remove_cvref_t<P>>, std::remove_cvref_t<P>>;
 
 /// What may lead a call.
 template <class C>
@@ -119,11 +119,13 @@ inline constexpr std::size_t scratch_alignment = 64;
 /// What `count` values of T take of a `scratch`.
 template <class T>
 constexpr std::size_t scratch_bytes(index_t count) {
-    return (static_cast<std::size_t>(count) * sizeof(T) + scratch_alignment - 1) / scratch_alignment * scratch_alignment;
+    return (static_cast<std::size_t>(count) * sizeof(T) + scratch_alignment - 1) / scratch_alignment *
+           scratch_alignment;
 }
 
 namespace detail {
-/// Large scratch is written from end to end, mostly once a call: with small pages their faults take up to a fifth of it.
+/// Large scratch is written from end to end, mostly once a call: with small pages their faults take up to a fifth of
+/// it.
 inline void prefer_huge_pages([[maybe_unused]] std::uint8_t* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr std::size_t page = 4096, huge = std::size_t(2) << 20;
@@ -140,15 +142,16 @@ template <class Policy>
 class scratch {
   public:
     scratch(const Policy& policy, std::size_t bytes)
-        : policy_(policy),
-          buffer_(thrust::get_temporary_buffer<std::uint8_t>(policy_, static_cast<index_t>(bytes + scratch_alignment))) {
+        : policy_(policy), buffer_(thrust::get_temporary_buffer<std::uint8_t>(
+                               policy_, static_cast<index_t>(bytes + scratch_alignment))) {
         if (static_cast<std::size_t>(buffer_.second) < bytes + scratch_alignment) {
             thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
             throw std::bad_alloc();
         }
         detail::prefer_huge_pages(thrust::raw_pointer_cast(buffer_.first), bytes);
         const auto address = reinterpret_cast<std::uintptr_t>(thrust::raw_pointer_cast(buffer_.first));
-        next_ = reinterpret_cast<std::uint8_t*>((address + scratch_alignment - 1) / scratch_alignment * scratch_alignment);
+        next_ =
+            reinterpret_cast<std::uint8_t*>((address + scratch_alignment - 1) / scratch_alignment * scratch_alignment);
     }
     ~scratch() { thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second); }
     scratch(const scratch&) = delete;

@@ -62,8 +62,8 @@ struct bfloat16 {
 
 /// Element types of embeddings and gradients.
 template <class T>
-concept real_element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> ||
-                       std::same_as<T, bfloat16>;
+concept real_element =
+    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> || std::same_as<T, bfloat16>;
 
 /// The type in which elements of type T are computed with: float at least.
 template <class T>

@@ -113,22 +113,22 @@ template <class V>
 constexpr V exp2_polynomial(V r) {
     if constexpr (sizeof(scalar_t<V>) == 4) {
         constexpr float c[] = {1.0000000716546822f,  0.6931469670647331f,   0.24022119723848476f,
-                                       0.05550713273542589f, 0.009675541334216184f, 0.0013276471979479397f};
+                               0.05550713273542589f, 0.009675541334216184f, 0.0013276471979479397f};
         return horner(r, c);
     } else {
         constexpr double c[] = {1.0,
-                                         0.693147180559945309,
-                                         0.240226506959100712,
-                                         0.0555041086648215800,
-                                         0.00961812910762847716,
-                                         0.00133335581464284434,
-                                         0.000154035303933816099,
-                                         1.52527338040598403e-5,
-                                         1.32154867901443095e-6,
-                                         1.01780860092396998e-7,
-                                         7.05491162080112334e-9,
-                                         4.44553827187081150e-10,
-                                         2.56784359934882051e-11};
+                                0.693147180559945309,
+                                0.240226506959100712,
+                                0.0555041086648215800,
+                                0.00961812910762847716,
+                                0.00133335581464284434,
+                                0.000154035303933816099,
+                                1.52527338040598403e-5,
+                                1.32154867901443095e-6,
+                                1.01780860092396998e-7,
+                                7.05491162080112334e-9,
+                                4.44553827187081150e-10,
+                                2.56784359934882051e-11};
         return horner(r, c);
     }
 }
@@ -201,7 +201,7 @@ constexpr V log(V x) {
     // x = 2^e m with m in [sqrt(1/2), sqrt(2))
     const auto tiny = x < V((limits::min)());
     const V lift(sizeof(S) == 4 ? S(16777216) : S(18014398509481984));  // 2^24, 2^54
-    const V y = abs(select(tiny, x * lift, x));  // what is below 0 must not overflow either
+    const V y = abs(select(tiny, x * lift, x));                         // what is below 0 must not overflow either
     const Integer shifted = traits::bits(y) - Integer(F::sqrt_half);
     const Integer e = shifted >> F::mantissa;
     const V m = traits::from_bits(traits::bits(y) - traits::shift_left(e, F::mantissa));

@@ -106,9 +106,11 @@ struct value_traits<batch<T, N>> {
         constexpr int not_less_equal = 22, mode = 4;  // or unordered
         const V a = math::abs(x);
         if constexpr (N == 16 && sizeof(T) == 4) {
-            return __builtin_ia32_cmpps512_mask(a.v, largest.v, not_less_equal, static_cast<unsigned short>(-1), mode) != 0;
+            return __builtin_ia32_cmpps512_mask(a.v, largest.v, not_less_equal, static_cast<unsigned short>(-1),
+                                                mode) != 0;
         } else if constexpr (N == 8 && sizeof(T) == 8) {
-            return __builtin_ia32_cmppd512_mask(a.v, largest.v, not_less_equal, static_cast<unsigned char>(-1), mode) != 0;
+            return __builtin_ia32_cmppd512_mask(a.v, largest.v, not_less_equal, static_cast<unsigned char>(-1), mode) !=
+                   0;
         }
 #endif
         return any(~(math::abs(x).v <= largest.v));
@@ -207,7 +209,8 @@ namespace detail {
 // Lanes whose number has the bit Half: from b, the others from a, or (Upper) the other half of each.
 template <int Half, bool Upper, class T, int N, int... L>
 SELFSAME_INLINE batch<T, N> exchange(batch<T, N> a, batch<T, N> b, std::integer_sequence<int, L...>) {
-    return batch<T, N>(__builtin_shufflevector(a.v, b.v, ((L & Half) == 0 ? (Upper ? L + Half : L) : (Upper ? L + N : L - Half + N))...));
+    return batch<T, N>(__builtin_shufflevector(
+        a.v, b.v, ((L & Half) == 0 ? (Upper ? L + Half : L) : (Upper ? L + N : L - Half + N))...));
 }
 template <int Half, class T, int N>
 SELFSAME_INLINE void transpose_by(batch<T, N> (&x)[N]) {

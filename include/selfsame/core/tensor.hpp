@@ -131,8 +131,8 @@ constexpr tensor<T, 1> vector(T* data, index_t size) {
 /// Stands for an input that is absent, or a gradient that nobody wants.
 struct none {};
 
-/// How a foreign type becomes a `tensor`: specialize with `static tensor<...> view(T&)`, where T may be const; or, for a
-/// type whose rank is known only at run time, with `template <std::size_t Rank> static tensor<...> view(T&)`, which
+/// How a foreign type becomes a `tensor`: specialize with `static tensor<...> view(T&)`, where T may be const; or, for
+/// a type whose rank is known only at run time, with `template <std::size_t Rank> static tensor<...> view(T&)`, which
 /// refuses another rank. Adapters of known frameworks are in selfsame/interop/.
 template <class T>
 struct tensor_traits {};

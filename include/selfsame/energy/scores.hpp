@@ -33,7 +33,9 @@ struct score_row {
     /// log2 p of a logit.
     constexpr V bits(V z) const { return math::fma(z, scale, V(math::scalar_t<V>(0)) - level) - bits_of_sum; }
     constexpr V probability(V z) const { return math::exp2(bits(z)); }
-    static constexpr V at(V column, V place, V value) { return math::select(column == place, value, V(math::scalar_t<V>(0))); }
+    static constexpr V at(V column, V place, V value) {
+        return math::select(column == place, value, V(math::scalar_t<V>(0)));
+    }
 };
 
 }  // namespace detail
@@ -80,7 +82,8 @@ struct entropy : detail::score_needs<true, true, 0> {
     static constexpr V gradient(const detail::score_row<V>& r, V z, V p, V, V inverse_temperature) {
         using S = math::scalar_t<V>;
         // p log p is 0 where p is.
-        const V log_p = (math::max)(V(-(std::numeric_limits<S>::max)() / 4), r.bits(z)) * V(softmax_statistics<V>::log_2);
+        const V log_p =
+            (math::max)(V(-(std::numeric_limits<S>::max)() / 4), r.bits(z)) * V(softmax_statistics<V>::log_2);
         return V(S(0)) - p * (log_p + r.entropy) * inverse_temperature;
     }
 };
@@ -151,7 +154,10 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
         const V p = r.probability(z);
         V g(T(0));
         int s = 0;
-        ((g = math::fma(r.upstream[s], Scores::gradient(static_cast<const row&>(r), z, p, column, V(inverse_temperature)), g), ++s), ...);
+        ((g = math::fma(r.upstream[s],
+                        Scores::gradient(static_cast<const row&>(r), z, p, column, V(inverse_temperature)), g),
+          ++s),
+         ...);
         return g;
     }
 
@@ -182,7 +188,8 @@ template <class X>
 auto check_logits(const X& logits) {
     static_assert(real_element<std::remove_const_t<typename X::element_type>>,
                   "selfsame: logits are float, double, half or bfloat16");
-    if (logits.extent(1) == 0 && logits.extent(0) > 0) fail("logits", std::string_view(shape_text(logits)), "at least one column");
+    if (logits.extent(1) == 0 && logits.extent(0) > 0)
+        fail("logits", std::string_view(shape_text(logits)), "at least one column");
 }
 template <class X>
 void check_shape(std::string_view name, const X& x, index_t rows, index_t columns, std::string_view why) {
@@ -209,8 +216,9 @@ void forward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& 
     using walk = host::score_walk<T, set, false>;
     using rows = host::row_source_of<T, std::remove_const_t<decltype(z)>>;
     const walk policy(scores);
-    host::row_walk<T, walk, rows>(policy, rows(z)).reduce(
-        c, [&](index_t first, index_t n, const auto& r) { policy.write(policy.row_of(r), first, n, out); });
+    host::row_walk<T, walk, rows>(policy, rows(z)).reduce(c, [&](index_t first, index_t n, const auto& r) {
+        policy.write(policy.row_of(r), first, n, out);
+    });
 }
 
 namespace host {

@@ -48,11 +48,16 @@ inline std::string describe(const at::Tensor& x) {
 template <class F>
 auto with_type(const at::Tensor& x, std::string_view name, F&& f) {
     switch (x.defined() ? x.scalar_type() : at::kByte) {
-        case at::kFloat: return f(float{});
-        case at::kDouble: return f(double{});
-        case at::kHalf: return f(half{});
-        case at::kBFloat16: return f(bfloat16{});
-        default: fail(name, std::string_view(describe(x)), "float, double, half or bfloat16");
+        case at::kFloat:
+            return f(float{});
+        case at::kDouble:
+            return f(double{});
+        case at::kHalf:
+            return f(half{});
+        case at::kBFloat16:
+            return f(bfloat16{});
+        default:
+            fail(name, std::string_view(describe(x)), "float, double, half or bfloat16");
     }
 }
 
@@ -87,7 +92,8 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
         double temperature = 0;
 
         explicit gradients(const tensors& x)
-            : anchors(like(x[0])), positives(like(x[1])), queue(own_queue && x[2].requires_grad() ? like(x[2]) : at::Tensor()) {}
+            : anchors(like(x[0])), positives(like(x[1])),
+              queue(own_queue && x[2].requires_grad() ? like(x[2]) : at::Tensor()) {}
 
         static at::Tensor like(const at::Tensor& x) {
             return at::empty(x.sizes(), at::TensorOptions().dtype(scalar_type<compute>));
@@ -156,8 +162,8 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
         if (at::GradMode::is_enabled() && upstream[0].requires_grad()) {
             fail("objective", "a request for second derivatives", "to be differentiated once");
         }
-        const auto kept = c10::static_intrusive_pointer_cast<kept_objective<C, O>>(
-            node->saved_data["objective"].toCapsule());
+        const auto kept =
+            c10::static_intrusive_pointer_cast<kept_objective<C, O>>(node->saved_data["objective"].toCapsule());
         tensors x = node->get_saved_variables();
         return with_type(x[0], "anchors", [&]<class T>(T) -> tensors {
             using compute = typename gradients<T>::compute;
@@ -205,8 +211,8 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
 template <class T, std::size_t Rank>
 tensor<T, Rank> torch_view(const at::Tensor& x, std::string_view name) {
     using element = std::remove_const_t<T>;
-    if (!x.defined() || x.scalar_type() != interop::scalar_type<element> || x.dim() != static_cast<std::int64_t>(Rank) ||
-        !x.device().is_cpu()) {
+    if (!x.defined() || x.scalar_type() != interop::scalar_type<element> ||
+        x.dim() != static_cast<std::int64_t>(Rank) || !x.device().is_cpu()) {
         const std::string expected = std::string(at::toString(interop::scalar_type<element>)) + " of " +
                                      std::to_string(Rank) + " dimensions on cpu";
         fail(name, std::string_view(interop::describe(x)), expected);

@@ -6,8 +6,8 @@
 
 namespace selfsame::inline SELFSAME_ISA {
 
-/// The newest `capacity` embeddings, first in, first out: negatives for `from_queue` (He et al. 2020; there 65536). Rows
-/// are in no particular order. A batch that wraps around the end goes on at the beginning, and one larger than the
+/// The newest `capacity` embeddings, first in, first out: negatives for `from_queue` (He et al. 2020; there 65536).
+/// Rows are in no particular order. A batch that wraps around the end goes on at the beginning, and one larger than the
 /// queue leaves its last rows. Enqueue after the loss: a batch must not be its own negative.
 template <class T = float>
 class embedding_queue {

@@ -37,14 +37,17 @@ struct sharpened_targets {
             walk.write_row(row, out, 0, sharpen_row<batch<T>>{reduced.level, reduced.bits_of_sum()}, false);
         };
         if constexpr (is_none<Center>) {
-            write(host::row_walk<T, sharpen<T>, logits>(sharpen<T>{T(1.44269504088896340736 / temperature)}, logits(teacher)));
+            write(host::row_walk<T, sharpen<T>, logits>(sharpen<T>{T(1.44269504088896340736 / temperature)},
+                                                        logits(teacher)));
         } else {
             const auto c = as_tensor<1>(center);
             // Every row of the teacher meets the same center.
-            const auto repeated = detail::strided<memory_space::host>(
-                c.data_handle(), std::array<index_t, 2>{teacher.extent(0), columns}, std::array<index_t, 2>{0, c.stride(0)});
+            const auto repeated =
+                detail::strided<memory_space::host>(c.data_handle(), std::array<index_t, 2>{teacher.extent(0), columns},
+                                                    std::array<index_t, 2>{0, c.stride(0)});
             using centers = host::row_source_of<T, std::remove_const_t<decltype(repeated)>>;
-            write(host::row_walk<T, sharpen<T>, logits, centers>(sharpen<T>{T(1.44269504088896340736 / temperature)}, logits(teacher), centers(repeated)));
+            write(host::row_walk<T, sharpen<T>, logits, centers>(sharpen<T>{T(1.44269504088896340736 / temperature)},
+                                                                 logits(teacher), centers(repeated)));
         }
         return memory;
     }
@@ -134,7 +137,8 @@ template <class C, class T, class P, class Inputs, class Loss, class Upstream, c
 void soft_targets(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, const Loss& loss,
                   const Upstream& upstream, const Gradient& gradient) {
     const auto c = as_context(ctx);
-    soft_target_pass<soft_target_type<Inputs>, std::remove_const_t<decltype(c)>, soft_cross_entropy<T, P>, Inputs>(c, objective, inputs)
+    soft_target_pass<soft_target_type<Inputs>, std::remove_const_t<decltype(c)>, soft_cross_entropy<T, P>, Inputs>(
+        c, objective, inputs)
         .run(loss, upstream, gradient);
 }
 
@@ -167,7 +171,8 @@ void value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, con
     host::soft_targets(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(one), as_tensor<2>(gradient));
 }
 template <execution C, class T, class P, class Inputs, class Gradient>
-auto value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, Gradient&& gradient) {
+auto value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs,
+                    Gradient&& gradient) {
     host::soft_target_type<Inputs> loss{};
     value_and_grad(ctx, objective, inputs, loss, gradient);
     return loss;

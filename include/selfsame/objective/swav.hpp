@@ -56,15 +56,19 @@ using prototype_type = std::conditional_t<std::is_same_v<element_t<decltype(Inpu
                                           double, float>;
 
 template <class C, class A, class Inputs, class Loss, class Upstream, class Gradients>
-void prototypes(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Loss& loss, const Upstream& upstream,
-                const Gradients& gradients) {
-    constexpr bool features = !is_none<decltype(gradients.features)>, prototypes = !is_none<decltype(gradients.prototypes)>;
+void prototypes(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Loss& loss,
+                const Upstream& upstream, const Gradients& gradients) {
+    constexpr bool features = !is_none<decltype(gradients.features)>,
+                   prototypes = !is_none<decltype(gradients.prototypes)>;
     const auto c = as_context(ctx);
-    prototype_pass<prototype_type<Inputs>, std::remove_const_t<decltype(c)>, swav<A>, Inputs, features, prototypes> pass(c, objective, inputs);
+    prototype_pass<prototype_type<Inputs>, std::remove_const_t<decltype(c)>, swav<A>, Inputs, features, prototypes>
+        pass(c, objective, inputs);
     if constexpr (!is_none<Loss>) pass.check_loss(loss);
     pass.check_upstream(upstream);
-    if constexpr (features) pass.check_gradient("gradient of features", as_tensor<2>(gradients.features), pass.feature_rows());
-    if constexpr (prototypes) pass.check_gradient("gradient of prototypes", as_tensor<2>(gradients.prototypes), pass.prototype_rows());
+    if constexpr (features)
+        pass.check_gradient("gradient of features", as_tensor<2>(gradients.features), pass.feature_rows());
+    if constexpr (prototypes)
+        pass.check_gradient("gradient of prototypes", as_tensor<2>(gradients.prototypes), pass.prototype_rows());
     if (pass.samples() > 0) pass.assign_codes();
     pass.run(upstream);
     if constexpr (!is_none<Loss>) pass.write_loss(loss);
@@ -78,7 +82,8 @@ void prototypes(const C& ctx, const swav<A>& objective, const Inputs& inputs, co
 template <execution C, class A, class Inputs, class Loss>
 void forward(const C& ctx, const swav<A>& objective, const Inputs& inputs, Loss&& loss) {
     const double one = 1;
-    host::prototypes(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(one), prototype_gradients{none{}, none{}});
+    host::prototypes(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(one),
+                     prototype_gradients{none{}, none{}});
 }
 template <execution C, class A, class Inputs>
 auto forward(const C& ctx, const swav<A>& objective, const Inputs& inputs) {
@@ -89,13 +94,15 @@ auto forward(const C& ctx, const swav<A>& objective, const Inputs& inputs) {
 
 /// Gradients of upstream . loss.
 template <execution C, class A, class Inputs, class Upstream, class Gradients>
-void backward(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Upstream& upstream, const Gradients& gradients) {
+void backward(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Upstream& upstream,
+              const Gradients& gradients) {
     host::prototypes(ctx, objective, inputs, none{}, as_tensor<1>(upstream), gradients);
 }
 
 /// Loss and gradients at once.
 template <execution C, class A, class Inputs, class Loss, class Gradients>
-void value_and_grad(const C& ctx, const swav<A>& objective, const Inputs& inputs, Loss&& loss, const Gradients& gradients) {
+void value_and_grad(const C& ctx, const swav<A>& objective, const Inputs& inputs, Loss&& loss,
+                    const Gradients& gradients) {
     const double one = 1;
     host::prototypes(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(one), gradients);
 }
@@ -121,7 +128,8 @@ void normalize_rows(const C& ctx, X&& x) {
                 squares += v * v;
             }
             const double scale = squares > 0 ? 1 / std::sqrt(squares) : 1;
-            for (index_t k = 0; k < rows.extent(1); ++k) rows(i, k) = element_cast<E>(element_cast<double>(rows(i, k)) * scale);
+            for (index_t k = 0; k < rows.extent(1); ++k)
+                rows(i, k) = element_cast<E>(element_cast<double>(rows(i, k)) * scale);
         }
     });
 }

@@ -42,7 +42,8 @@ struct log_sum_exp {
     }
     constexpr void merge(const log_sum_exp& o) {
         // What an empty state expects does not count.
-        const V mine = math::select(sum == V(S(0)), V(lowest), level), other = math::select(o.sum == V(S(0)), mine, o.level);
+        const V mine = math::select(sum == V(S(0)), V(lowest), level),
+                other = math::select(o.sum == V(S(0)), mine, o.level);
         const V top = (math::max)(mine, other);
         level = math::select(o.sum == V(S(0)), level, top);
         sum = sum * under(mine, top) + o.sum * under(other, top);

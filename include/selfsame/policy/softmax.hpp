@@ -39,10 +39,10 @@ struct rank_fields<V, 2, true> : rank_fields<V, 2, false> {
 
 }  // namespace detail
 
-/// Of a row of logits z, in units of which there are `scale` to a bit (log2(e) / temperature to a nat of z / temperature):
-/// the sum of 2^(scale z - level) with a running level; with Moment also the sum of (scale z - level) times that, for the
-/// entropy; the largest (Ranks 1) and second largest (Ranks 2) z, with Places also their columns, of equal ones the
-/// lower. NaN in the row comes out as NaN; the log_total() of a row of -inf is -inf.
+/// Of a row of logits z, in units of which there are `scale` to a bit (log2(e) / temperature to a nat of z /
+/// temperature): the sum of 2^(scale z - level) with a running level; with Moment also the sum of (scale z - level)
+/// times that, for the entropy; the largest (Ranks 1) and second largest (Ranks 2) z, with Places also their columns,
+/// of equal ones the lower. NaN in the row comes out as NaN; the log_total() of a row of -inf is -inf.
 ///
 /// scale z - level is rounded once, so that logits of 10^4 lose nothing of their differences.
 template <class V, bool Moment = false, int Ranks = 0, bool Places = false>
@@ -215,7 +215,8 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     constexpr void merge(const cross_entropy_statistics& o) {
         const V mine = this->level;
         softmax::merge(o);
-        dot = math::fma(mass, softmax::below(mine, this->level), dot) + math::fma(o.mass, softmax::below(o.level, this->level), o.dot);
+        dot = math::fma(mass, softmax::below(mine, this->level), dot) +
+              math::fma(o.mass, softmax::below(o.level, this->level), o.dot);
         mass = mass + o.mass;
     }
     /// -sum q log softmax(x).

@@ -2,6 +2,4 @@
 #include <selfsame/core/random.hpp>
 #include <selfsame/core/tensor.hpp>
 
-int other(float* data) {
-    return static_cast<int>(selfsame::matrix(data, 3, 2)(2, 1));
-}
+int other(float* data) { return static_cast<int>(selfsame::matrix(data, 3, 2)(2, 1)); }

@@ -80,7 +80,8 @@ class embedding_set {
             if constexpr (!units_are_values) fill_units(begin);
             if (use_.columns) fill_panels(begin);
             if (use_.gradient) {
-                for (index_t e = begin * padded_width_; e < (begin + tile_size) * padded_width_; ++e) gradient_[e] = T(0);
+                for (index_t e = begin * padded_width_; e < (begin + tile_size) * padded_width_; ++e)
+                    gradient_[e] = T(0);
             }
         });
     }

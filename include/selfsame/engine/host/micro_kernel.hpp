@@ -51,7 +51,7 @@ struct product<bfloat16_products, float> {
     }
 };
 
-inline constexpr int strip_rows = 6;                                 // 6 x 4 or 6 x 2 accumulators leave room for
+inline constexpr int strip_rows = 6;                                  // 6 x 4 or 6 x 2 accumulators leave room for
 inline constexpr int strip_registers = register_count == 32 ? 4 : 2;  // the operands
 
 /// Columns of a full strip.

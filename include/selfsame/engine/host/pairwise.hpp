@@ -41,7 +41,9 @@ struct kept_rows {
     T* data = nullptr;
     index_t stride = 0;
 
-    SELFSAME_INLINE row at(index_t i) const { return gather<T>([&](int f) { return data[f * stride + i]; }); }
+    SELFSAME_INLINE row at(index_t i) const {
+        return gather<T>([&](int f) { return data[f * stride + i]; });
+    }
     SELFSAME_INLINE auto across(index_t i) const {
         return gather<batch<T>>([&](int f) { return load<batch<T>>(data + f * stride + i); });
     }
@@ -174,7 +176,8 @@ class tile_engine {
         }
         if (column_set->has_gradient() && !diagonal) {
             add_products<product, T>(w.by_column, 1, pitch, row_set->product_rows(a.row), a.strips_rows,
-                                     column_set->gradient(a.column), round_up(a.columns, MR), column_set->padded_width());
+                                     column_set->gradient(a.column), round_up(a.columns, MR),
+                                     column_set->padded_width());
         }
     }
 
@@ -358,12 +361,13 @@ class tile_engine {
             span_levels(a.column, a.columns, low, high, [&](index_t j) { return Objective::level(column_kept.at(j)); });
             if (high - low < reducer::reach) {
                 for (index_t i = 0; i < tile_size; ++i) {
-                    w.row_factor[i] = i < a.rows ? row_weight[a.row + i] *
-                                                       math::exp(low - Objective::level(row_kept.at(a.row + i)))
-                                                 : T(0);
-                    w.column_factor[i] = i < a.columns ? column_weight[a.column + i] *
-                                                             math::exp(low - Objective::level(column_kept.at(a.column + i)))
-                                                       : T(0);
+                    w.row_factor[i] =
+                        i < a.rows ? row_weight[a.row + i] * math::exp(low - Objective::level(row_kept.at(a.row + i)))
+                                   : T(0);
+                    w.column_factor[i] = i < a.columns
+                                             ? column_weight[a.column + i] *
+                                                   math::exp(low - Objective::level(column_kept.at(a.column + i)))
+                                             : T(0);
                 }
                 const V at(low);
                 return weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V x) __attribute__((always_inline)) {

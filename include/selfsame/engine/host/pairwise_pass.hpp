@@ -91,9 +91,11 @@ class pairwise_pass {
     pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
         : ctx_(ctx), objective_(objective), n_(as_tensor<2>(inputs.anchors).extent(0)),
           d_(as_tensor<2>(inputs.anchors).extent(1)), m_(queue_length(inputs)),
-          rows_(one_set ? 2 * n_ : n_, d_, {one_set, one_set || wants_positives || wants_queue,
-                                            one_set ? wants_any : wants_anchors || wants_temperature}),
-          columns_(one_set ? 0 : m_, d_, {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
+          rows_(one_set ? 2 * n_ : n_, d_,
+                {one_set, one_set || wants_positives || wants_queue,
+                 one_set ? wants_any : wants_anchors || wants_temperature}),
+          columns_(one_set ? 0 : m_, d_,
+                   {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
           partners_(own_queue ? n_ : 0, d_, {}), schedule_(rows_.blocks(), other().blocks(), one_set),
           memory_(ctx.policy, bytes()) {
         check(inputs, unwrap(gradients));
@@ -110,7 +112,8 @@ class pairwise_pass {
 
     /// Reduces every row.
     void reduce() {
-        schedule_.run(ctx_, tickets_, [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
+        schedule_.run(ctx_, tickets_,
+                      [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
     }
 
     template <class Loss>
@@ -127,7 +130,8 @@ class pairwise_pass {
         static_assert(Saved::rank() == 1 && std::is_same_v<typename Saved::value_type, T>,
                       "selfsame: saved is a vector of float, or of double where an input is double");
         const index_t expected = saved_rows<Objective>(n_) * kept_rows<T, Objective>::fields;
-        if (saved.extent(0) != expected) fail("saved", saved.extent(0), std::to_string(expected) + " values (saved_size)");
+        if (saved.extent(0) != expected)
+            fail("saved", saved.extent(0), std::to_string(expected) + " values (saved_size)");
     }
 
     template <class Upstream>
@@ -176,12 +180,14 @@ class pairwise_pass {
     void differentiate(const Upstream& upstream, const Gradients& gradients) {
         if constexpr (wants_any) {
             weigh_rows(upstream);
-            schedule_.run(ctx_, tickets_, [&](const tile_schedule::tile& t, int worker) { tiles_.backward(t, work_[worker]); });
+            schedule_.run(ctx_, tickets_,
+                          [&](const tile_schedule::tile& t, int worker) { tiles_.backward(t, work_[worker]); });
             const auto& g = unwrap(gradients);
             double slope = 0;  // sum of <gradient, value> over the rows of the matrix
             if constexpr (one_set) {
                 const auto partner = [&](index_t i) { return rows_.row(i < n_ ? i + n_ : i - n_); };
-                slope = 0.5 * (unpack(rows_, 0, n_, partner, target(g.anchors)) + unpack(rows_, n_, n_, partner, target(g.positives)));
+                slope = 0.5 * (unpack(rows_, 0, n_, partner, target(g.anchors)) +
+                               unpack(rows_, n_, n_, partner, target(g.positives)));
             } else {
                 slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, target(g.anchors));
                 const auto anchor = [&](index_t i) { return rows_.row(i); };
@@ -225,15 +231,19 @@ class pairwise_pass {
 
     std::size_t bytes() {
         const std::size_t tile_bytes = tiles::logit_bytes;
-        kept_tiles_ = wants_any ? (std::min)(static_cast<index_t>(ctx_.scratch_bytes / tile_bytes), schedule_.numbers()) : 0;
+        kept_tiles_ =
+            wants_any ? (std::min)(static_cast<index_t>(ctx_.scratch_bytes / tile_bytes), schedule_.numbers()) : 0;
         const auto side = [](index_t n) {
-            return scratch_bytes<reducer>(n) + scratch_bytes<T>(n * kept_rows<T, Objective>::fields) + scratch_bytes<T>(n);
+            return scratch_bytes<reducer>(n) + scratch_bytes<T>(n * kept_rows<T, Objective>::fields) +
+                   scratch_bytes<T>(n);
         };
         const auto threads = static_cast<std::size_t>(workers(ctx_));
         return rows_.bytes() + columns_.bytes() + partners_.bytes() + side(rows_.padded_count()) +
                scratch_bytes<T>(rows_.padded_count()) + (two_way ? side(columns_.padded_count()) : 0) +
-               scratch_bytes<typename tiles::workspace>(workers(ctx_)) + scratch_bytes<tile_schedule::ticket>(schedule_.tickets()) +
-               threads * tiles::workspace_bytes(rows_.padded_width()) + static_cast<std::size_t>(kept_tiles_) * tile_bytes;
+               scratch_bytes<typename tiles::workspace>(workers(ctx_)) +
+               scratch_bytes<tile_schedule::ticket>(schedule_.tickets()) +
+               threads * tiles::workspace_bytes(rows_.padded_width()) +
+               static_cast<std::size_t>(kept_tiles_) * tile_bytes;
     }
 
     template <class X>
@@ -259,9 +269,11 @@ class pairwise_pass {
         check_gradient("gradient of anchors", target(g.anchors), n_);
         check_gradient("gradient of positives", target(g.positives), n_);
         check_gradient("gradient of queue", target(g.queue), m_);
-        check_apart("gradient of positives", target(g.positives), "the memory of the gradient of anchors", target(g.anchors));
+        check_apart("gradient of positives", target(g.positives), "the memory of the gradient of anchors",
+                    target(g.anchors));
         check_apart("gradient of queue", target(g.queue), "the memory of the gradient of anchors", target(g.anchors));
-        check_apart("gradient of queue", target(g.queue), "the memory of the gradient of positives", target(g.positives));
+        check_apart("gradient of queue", target(g.queue), "the memory of the gradient of positives",
+                    target(g.positives));
         if constexpr (wants_temperature) {
             const auto t = as_tensor<1>(g.temperature);
             if (t.size() != 1) fail("gradient of temperature", std::string_view(shape_text(t)), "one value");
@@ -391,7 +403,8 @@ class pairwise_pass {
             if constexpr (one_set) row_weight_[i + n_] = w;
             if constexpr (two_way) column_weight_[i] = w;
         }
-        for (index_t i = 0; i < rows_.count(); ++i) pull_of(i) = row_weight_[i] * objective_.positive_weight(row_kept_.at(i));
+        for (index_t i = 0; i < rows_.count(); ++i)
+            pull_of(i) = row_weight_[i] * objective_.positive_weight(row_kept_.at(i));
         for (index_t i = 0; i < n_; ++i) {
             if constexpr (one_set) pull_of(i) = pull_of(i + n_) = pull_of(i) + pull_of(i + n_);
             if constexpr (two_way) pull_of(i) += column_weight_[i] * objective_.positive_weight(column_kept_.at(i));

@@ -11,8 +11,8 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-/// x = scale a.b + bias for strip_rows rows, `row_step` units apart, and strip_columns columns in a panel; rows of x are
-/// `step` apart.
+/// x = scale a.b + bias for strip_rows rows, `row_step` units apart, and strip_columns columns in a panel; rows of x
+/// are `step` apart.
 template <class Product, class T>
 [[gnu::noinline]] void product_strip(const typename Product::unit* rows, index_t row_step,
                                      const typename Product::unit* panel, index_t units, T scale, T bias, T* x,
@@ -67,7 +67,8 @@ void add_products(const typename Product::unit* weights, index_t row_step, index
         const typename Product::unit* right = source + d / Product::depth * width;
         const auto panel = [&]<int R>(std::integral_constant<int, R>, index_t k) {
             for (index_t i = 0; i < rows; i += MR) {
-                add_panel<Product, T, R>(left + i * row_step, row_step, unit_step, right + k, width, units, target + i * width + k);
+                add_panel<Product, T, R>(left + i * row_step, row_step, unit_step, right + k, width, units,
+                                         target + i * width + k);
             }
         };
         index_t k = 0;

@@ -8,8 +8,8 @@
 #include "selfsame/policy/similarity.hpp"
 
 /// \file
-/// Views of samples against prototypes: scores, the codes of some views, and the cross-entropy of codes and scores, block
-/// of samples after block, so that the scores of all views never exist at once.
+/// Views of samples against prototypes: scores, the codes of some views, and the cross-entropy of codes and scores,
+/// block of samples after block, so that the scores of all views never exist at once.
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
@@ -24,7 +24,8 @@ class prototype_pass {
     static constexpr bool has_queue = !is_none<decltype(Inputs::queue)>, writes = WantsFeatures || WantsPrototypes;
     // Rows whose scores are at hand at a time: in the second-level cache or not far from it.
     static constexpr index_t block_rows = 96;
-    // Each has sums of its own for the prototypes' gradient; a function of the problem, so that bits do not depend on threads.
+    // Each has sums of its own for the prototypes' gradient; a function of the problem, so that bits do not depend on
+    // threads.
     static constexpr index_t most_chunks = 8;
 
   public:
@@ -35,7 +36,8 @@ class prototype_pass {
           samples_((std::min)((std::max)(n_, index_t(1)),
                               (std::max)(index_t(1), block_rows / views_ / strip_rows) * strip_rows)),
           view_rows_(round_up(samples_, strip_rows)), blocks_((n_ + samples_ - 1) / samples_),
-          chunks_((std::min)(blocks_, most_chunks)), features_(views_ * n_ + strip_rows, d_, {false, WantsPrototypes, WantsFeatures}),
+          chunks_((std::min)(blocks_, most_chunks)),
+          features_(views_ * n_ + strip_rows, d_, {false, WantsPrototypes, WantsFeatures}),
           queue_(has_queue ? queued_ * assigned_ + strip_rows : 0, d_, {}),
           prototypes_(k_, d_, {true, WantsFeatures, WantsPrototypes}), memory_(ctx.policy, bytes()) {
         const T zero = T(0);
@@ -70,7 +72,8 @@ class prototype_pass {
     sinkhorn_report assign_codes() {
         for (index_t a = 0; a < assigned_; ++a) {
             score_rows(features_, a * n_, n_, codes_ + a * (n_ + queued_) * pitch_);
-            if constexpr (has_queue) score_rows(queue_, a * queued_, queued_, codes_ + (a * (n_ + queued_) + n_) * pitch_);
+            if constexpr (has_queue)
+                score_rows(queue_, a * queued_, queued_, codes_ + (a * (n_ + queued_) + n_) * pitch_);
         }
         const auto codes = view(codes_, std::array<index_t, 3>{assigned_, n_ + queued_, k_},
                                 std::array<index_t, 3>{(n_ + queued_) * pitch_, pitch_, 1});
@@ -81,7 +84,8 @@ class prototype_pass {
     template <class Upstream>
     void run(const Upstream& upstream) {
         const bool mean = objective_.reduction == reduction::mean;
-        const double pairs = double(count_pairs(objective_.pairing)), share = 1 / (pairs * (mean && n_ > 0 ? double(n_) : 1));
+        const double pairs = double(count_pairs(objective_.pairing)),
+                     share = 1 / (pairs * (mean && n_ > 0 ? double(n_) : 1));
         parallel_for(ctx_, chunks_, [&](index_t chunk, int worker) {
             T* const sums = WantsPrototypes ? sums_ + chunk * prototypes_.padded_count() * width() : nullptr;
             if (WantsPrototypes) std::fill(sums, sums + prototypes_.padded_count() * width(), T(0));
@@ -96,7 +100,8 @@ class prototype_pass {
                 const index_t values = (std::min)(some, k_ - p * some) * width();
                 for (index_t c = 0; c < chunks_; ++c) {
                     const T* const part = sums_ + (c * prototypes_.padded_count() + p * some) * width();
-                    for (index_t e = 0; e < values; e += lanes<T>) store(total + e, load<V>(total + e) + load<V>(part + e));
+                    for (index_t e = 0; e < values; e += lanes<T>)
+                        store(total + e, load<V>(total + e) + load<V>(part + e));
                 }
             });
         }
@@ -140,7 +145,8 @@ class prototype_pass {
     template <class Output>
     void check_gradient(std::string_view name, const Output& out, index_t rows) const {
         check_writable(name, out);
-        if (out.extent(0) != rows || out.extent(1) != d_) fail(name, std::string_view(shape_text(out)), "the shape of its input");
+        if (out.extent(0) != rows || out.extent(1) != d_)
+            fail(name, std::string_view(shape_text(out)), "the shape of its input");
     }
     index_t feature_rows() const { return views_ * n_; }
     index_t prototype_rows() const { return k_; }
@@ -157,7 +163,8 @@ class prototype_pass {
             fail("pairing", views_, "views that are compared with another's code");
         }
         if (features.extent(0) % views_ != 0) {
-            fail("features", std::string_view(shape_text(features)), std::to_string(views_) + " views of each sample, view after view");
+            fail("features", std::string_view(shape_text(features)),
+                 std::to_string(views_) + " views of each sample, view after view");
         }
         if (features.extent(1) == 0) fail("features", std::string_view(shape_text(features)), "at least one column");
         if (prototypes.extent(0) == 0 || prototypes.extent(1) != features.extent(1)) {
@@ -166,7 +173,8 @@ class prototype_pass {
         if constexpr (has_queue) {
             const auto q = as_tensor<2>(inputs.queue);
             if (q.extent(0) % assigned_ != 0 || q.extent(1) != features.extent(1)) {
-                fail("queue", std::string_view(shape_text(q)), "as many features of each assigned view, of the width of features");
+                fail("queue", std::string_view(shape_text(q)),
+                     "as many features of each assigned view, of the width of features");
             }
         }
         return features.extent(0) / views_;
@@ -181,8 +189,9 @@ class prototype_pass {
 
     std::size_t bytes() const {
         const index_t threads = workers(ctx_), rows = views_ * view_rows_;
-        return features_.bytes() + queue_.bytes() + prototypes_.bytes() + scratch_bytes<T>(assigned_ * (n_ + queued_) * pitch_) +
-               scratch_bytes<T>(n_) + scratch_bytes<T>(threads * rows * pitch_) + 2 * scratch_bytes<T>(threads * rows * width()) +
+        return features_.bytes() + queue_.bytes() + prototypes_.bytes() +
+               scratch_bytes<T>(assigned_ * (n_ + queued_) * pitch_) + scratch_bytes<T>(n_) +
+               scratch_bytes<T>(threads * rows * pitch_) + 2 * scratch_bytes<T>(threads * rows * width()) +
                scratch_bytes<T>(threads * views_ * pitch_) + scratch_bytes<const T*>(threads * views_) +
                (WantsPrototypes ? scratch_bytes<T>(chunks_ * prototypes_.padded_count() * width()) : 0);
     }
@@ -210,7 +219,8 @@ class prototype_pass {
 
     /// Samples [first, first + n), all their views.
     template <class Upstream>
-    void block(index_t first, index_t n, int worker, double share, [[maybe_unused]] const Upstream& upstream, [[maybe_unused]] T* sums) {
+    void block(index_t first, index_t n, int worker, double share, [[maybe_unused]] const Upstream& upstream,
+               [[maybe_unused]] T* sums) {
         const index_t rows = views_ * view_rows_;
         T* const scores = local_scores_ + worker * rows * pitch_;
         T* const local = local_rows_ + worker * rows * width();
@@ -218,15 +228,16 @@ class prototype_pass {
             T* const row = local + r * width();
             const index_t b = r % view_rows_;
             if (b < n) {
-                std::memcpy(row, features_.row(r / view_rows_ * n_ + first + b), sizeof(T) * static_cast<std::size_t>(width()));
+                std::memcpy(row, features_.row(r / view_rows_ * n_ + first + b),
+                            sizeof(T) * static_cast<std::size_t>(width()));
             } else {
                 std::fill(row, row + width(), T(0));
             }
         }
         for (index_t j = 0; j < pitch_; j += strip) {
             for (index_t i = 0; i < rows; i += strip_rows) {
-                product_strip<product, T>(local + i * width(), width(), prototypes_.panel(j), prototypes_.units_deep(), T(1), T(0),
-                                          scores + i * pitch_ + j, pitch_);
+                product_strip<product, T>(local + i * width(), width(), prototypes_.panel(j), prototypes_.units_deep(),
+                                          T(1), T(0), scores + i * pitch_ + j, pitch_);
             }
         }
         const T** const targets = by_view_ + worker * views_;
@@ -284,8 +295,8 @@ class prototype_pass {
     feature_set features_, queue_;
     prototype_set prototypes_;
     memory memory_;
-    T *codes_ = nullptr, *losses_ = nullptr, *local_scores_ = nullptr, *local_rows_ = nullptr, *local_gradient_ = nullptr,
-      *local_targets_ = nullptr, *sums_ = nullptr;
+    T *codes_ = nullptr, *losses_ = nullptr, *local_scores_ = nullptr, *local_rows_ = nullptr,
+      *local_gradient_ = nullptr, *local_targets_ = nullptr, *sums_ = nullptr;
     const T** by_view_ = nullptr;
 };
 

@@ -33,7 +33,8 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 
 /// Policy, with V a batch of T:
 ///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has
-///                        starting<one row>(terms, scale), also absorb<false>, which need not look out, and sound(), false where it had to
+///                        starting<one row>(terms, scale), also absorb<false>, which need not look out, and sound(),
+///                        false where it had to
 ///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
 ///   element(x..., row)   the result of an element, row what `finish` made of the row's reducer; or
@@ -51,9 +52,11 @@ class row_walk {
 
   public:
     using reducer = typename Policy::template reducer<V>;
-    using term_type = decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
+    using term_type =
+        decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
 
-    static constexpr bool can_start = requires(const term_type (&t)[unroll], T scale) { reducer::template starting<true>(t, scale); };
+    static constexpr bool can_start =
+        requires(const term_type (&t)[unroll], T scale) { reducer::template starting<true>(t, scale); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         in_place_ = (sources.in_place() && ...);
@@ -91,13 +94,15 @@ class row_walk {
         const bool large = rows() * columns_ > past_caches_from;
         run(ctx, together(), [&](index_t first, index_t n) {
             const auto row = finish(first, n, reduce_rows({first, n, 1}));
-            for (index_t r = 0; r < n; ++r) write_row(first + r, out, first + r, spread<T>(row, static_cast<int>(r)), large);
+            for (index_t r = 0; r < n; ++r)
+                write_row(first + r, out, first + r, spread<T>(row, static_cast<int>(r)), large);
         });
     }
 
     /// The results of a row's elements, into a row of `out`; `past_caches` where they are not read again soon.
     template <class Out, class Row>
-    [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state, bool past_caches) const {
+    [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state,
+                                     bool past_caches) const {
         T buffer[stretch];
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
             const index_t piece = out.in_place() ? n : stretch;
@@ -108,7 +113,8 @@ class row_walk {
                 index_t k = 0;
                 if (past_caches) {  // whole aligned lines alone go past them
                     const auto over = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(to) % sizeof(V));
-                    const index_t head = (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
+                    const index_t head =
+                        (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
                     if (head > 0) store_some(to, element(at, state, load_some<V>(p + done, head)...), head);
                     k = head;
                     at += V(T(head));
@@ -175,11 +181,12 @@ class row_walk {
     template <bool Careful>
     reducer reduce_row(index_t row) const {
         reducer state{};
-        const auto absorb = [&](const auto& t, V at) __attribute__((always_inline)) { state.absorb(t, at, T(L), policy_.scale); };
+        const auto absorb = [&](const auto& t, V at)
+                                __attribute__((always_inline)) { state.absorb(t, at, T(L), policy_.scale); };
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
             const V number = lane_numbers<V>();
             V at = V(T(k0)) + number;
-            const auto terms = [&](index_t k, term_type (&t)[unroll]) __attribute__((always_inline)) {
+            const auto terms = [&](index_t k, term_type(&t)[unroll]) __attribute__((always_inline)) {
                 SELFSAME_UNROLL(4)
                 for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + k + u * L)...);
             };
@@ -229,7 +236,8 @@ class row_walk {
         term_type terms[narrow];
         const V at(T(0));
         for (index_t k = 0; k < narrow; ++k) {
-            terms[k] = k < columns_ ? policy_.term(turned[S][k]...) : reducer::only(at < at, policy_.term((static_cast<void>(S), at)...));
+            terms[k] = k < columns_ ? policy_.term(turned[S][k]...)
+                                    : reducer::only(at < at, policy_.term((static_cast<void>(S), at)...));
         }
         reducer state{};
         if constexpr (can_start) state = reducer::template starting<false>(terms, policy_.scale);

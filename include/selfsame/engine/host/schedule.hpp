@@ -23,7 +23,8 @@ class tile_schedule {
     tile_schedule(index_t row_blocks, index_t column_blocks, bool one_set)
         : rows_(row_blocks), columns_(column_blocks), one_set_(one_set), row_group_(group_size(row_blocks)),
           column_group_(group_size(column_blocks)),
-          groups_((std::max)((row_blocks + row_group_ - 1) / row_group_, (column_blocks + column_group_ - 1) / column_group_)),
+          groups_((std::max)((row_blocks + row_group_ - 1) / row_group_,
+                             (column_blocks + column_group_ - 1) / column_group_)),
           in_round_(one_set ? groups_ / 2 + 1 : groups_) {}
 
     /// An upper bound of tile numbers.
@@ -85,7 +86,8 @@ class tile_schedule {
         for (index_t u = 0; u < row_group_; ++u) {
             for (index_t v = 0; v < column_group_; ++v) {
                 // Back and forth, so that consecutive tiles share a block.
-                index_t a = t.row * row_group_ + u, b = t.column * column_group_ + (u % 2 == 0 ? v : column_group_ - 1 - v);
+                index_t a = t.row * row_group_ + u,
+                        b = t.column * column_group_ + (u % 2 == 0 ? v : column_group_ - 1 - v);
                 if (a >= rows_ || b >= columns_) continue;
                 if (one_set_ && a > b) {
                     if (t.row == t.column) continue;

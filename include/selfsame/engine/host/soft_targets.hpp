@@ -96,8 +96,7 @@ index_t count_pairs(const Pairing& pairing) {
 /// The cross-entropies of rows of a walk over cross_entropy_walk, added up; and, into the same rows of `out` unless it
 /// is none, their gradients times `weight`.
 template <class T, class Walk, class Out>
-T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weight,
-                  const Out& out, bool past_caches) {
+T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weight, const Out& out, bool past_caches) {
     T total = T(0);
     const index_t together = walk.together();
     for (index_t s = 0; s < rows.count; s += together) {
@@ -106,7 +105,8 @@ T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weig
         const batch<T> values = reduced.value();
         for (index_t k = 0; k < n; ++k) total += values[static_cast<int>(k)];
         if constexpr (!is_none<Out>) {
-            const typename cross_entropy_walk<T>::row row{reduced.level, reduced.bits_of_sum(), reduced.mass, batch<T>(weight)};
+            const typename cross_entropy_walk<T>::row row{reduced.level, reduced.bits_of_sum(), reduced.mass,
+                                                          batch<T>(weight)};
             for (index_t k = 0; k < n; ++k) {
                 walk.write_row(rows.at(s + k), out, rows.at(s + k), spread<T>(row, static_cast<int>(k)), past_caches);
             }
@@ -147,7 +147,8 @@ class soft_target_pass {
         const index_t stride = (columns_ + L - 1) / L * L, tables = teachers_ + students_;
         const auto threads = static_cast<index_t>(workers(ctx_));
         scratch<decltype(Context::policy)> memory(
-            ctx_.policy, scratch_bytes<T>(samples_) + static_cast<std::size_t>(threads) * (scratch_bytes<T>(tables * stride)) +
+            ctx_.policy, scratch_bytes<T>(samples_) +
+                             static_cast<std::size_t>(threads) * (scratch_bytes<T>(tables * stride)) +
                              scratch_bytes<const T*>(threads * students_));
         T* const losses = memory.template take<T>(samples_);
         T* const rows = memory.template take<T>(threads * tables * stride);
@@ -163,11 +164,13 @@ class soft_target_pass {
             sum_targets(
                 objective_.pairing, columns_,
                 [&](index_t t) {
-                    return objective_.targets.template make<T>(teacher, inputs_.center, t * samples_ + b, mine + t * stride);
+                    return objective_.targets.template make<T>(teacher, inputs_.center, t * samples_ + b,
+                                                               mine + t * stride);
                 },
                 mine + teachers_ * stride, stride, targets);
             const view_targets<T> target_rows{targets, samples_, columns_};
-            const row_walk<T, cross_entropy_walk<T>, student_source, view_targets<T>> walk(policy, student_rows, target_rows);
+            const row_walk<T, cross_entropy_walk<T>, student_source, view_targets<T>> walk(policy, student_rows,
+                                                                                           target_rows);
             const double weight = weight_of(b) / (total_weight * double(pairs_));
             const typename decltype(walk)::some_rows views{b, students_, samples_};
             T total;
@@ -199,25 +202,30 @@ class soft_target_pass {
         objective_.check();
         const auto teacher = as_tensor<2>(inputs_.teacher);
         const auto student = as_tensor<2>(inputs_.students);
-        if (teachers_ < 1 || students_ < 1) fail("pairing", (std::min)(teachers_, students_), "at least one view of each kind");
+        if (teachers_ < 1 || students_ < 1)
+            fail("pairing", (std::min)(teachers_, students_), "at least one view of each kind");
         samples_ = student.extent(0) / students_;
         columns_ = student.extent(1);
         const auto shape = [&](std::string_view name, const auto& x, index_t views, std::string_view which) {
             if (x.extent(0) == views * samples_ && x.extent(1) == columns_) return;
-            std::string expected = std::to_string(views) + " x " + std::to_string(samples_) + " rows of " + std::to_string(columns_);
+            std::string expected =
+                std::to_string(views) + " x " + std::to_string(samples_) + " rows of " + std::to_string(columns_);
             expected.append(" (").append(which).append(")");
             fail(name, std::string_view(shape_text(x)), expected);
         };
         shape("students", student, students_, "views of each sample, view after view");
         shape("teacher", teacher, teachers_, "views of each sample, view after view");
-        if (columns_ == 0 && samples_ > 0) fail("students", std::string_view(shape_text(student)), "at least one column");
+        if (columns_ == 0 && samples_ > 0)
+            fail("students", std::string_view(shape_text(student)), "at least one column");
         if constexpr (!is_none<decltype(Inputs::center)>) {
             const auto c = as_tensor<1>(inputs_.center);
-            if (c.extent(0) != columns_) fail("center", c.extent(0), std::to_string(columns_) + " values, one a column");
+            if (c.extent(0) != columns_)
+                fail("center", c.extent(0), std::to_string(columns_) + " values, one a column");
         }
         if constexpr (has_weights) {
             const auto w = as_tensor<1>(inputs_.weights);
-            if (w.extent(0) != samples_) fail("weights", w.extent(0), std::to_string(samples_) + " values, one a sample");
+            if (w.extent(0) != samples_)
+                fail("weights", w.extent(0), std::to_string(samples_) + " values, one a sample");
         }
     }
 
@@ -226,7 +234,8 @@ class soft_target_pass {
         const auto one = static_cast<std::size_t>(each ? samples_ : 1);
         if constexpr (!is_none<Loss>) {
             check_writable("loss", loss);
-            if (loss.size() != one) fail("loss", std::string_view(shape_text(loss)), each ? "one value a sample" : "one value");
+            if (loss.size() != one)
+                fail("loss", std::string_view(shape_text(loss)), each ? "one value a sample" : "one value");
         }
         if constexpr (!is_none<Upstream>) {
             if (upstream.size() != 1 && upstream.size() != one) {
