@@ -167,6 +167,35 @@ TEST(LogitScores, InfiniteLogits) {
     }
 }
 
+TEST(LogitScores, WhatComesLateMayBeFarAboveWhatCameFirst) {
+    for (const double late : {5.0, 15.0, 25.0, 80.0, 1e4}) {
+        logits<float> z(3, 500, 0, false, 1, 8);
+        for (const index_t j : {70, 333, 490}) z.at(1, j) = static_cast<float>(late);
+        std::vector<float> got(3);
+        selfsame::forward(thrust::seq, selfsame::logit_scores<selfsame::free_energy>{}, z.view(), got);
+        for (index_t i = 0; i < 3; ++i) {
+            const double expected = scores_of(z.row(i), 1)[0];
+            EXPECT_NEAR(got[static_cast<std::size_t>(i)], expected, 1e-6 * std::fabs(expected)) << late;
+        }
+    }
+}
+
+// More results than the caches hold go past them, from where lines begin.
+TEST(LogitScores, LargeGradients) {
+    const index_t b = 9, k = 500001;
+    logits<float> z(b, k, 0, false, 1, 9);
+    std::vector<float> values(static_cast<std::size_t>(b)), g(static_cast<std::size_t>(b * k), 7);
+    selfsame::value_and_grad(thrust::seq, selfsame::logit_scores<selfsame::max_logit>{}, z.view(), values,
+                             selfsame::matrix(g.data(), b, k));
+    for (index_t i = 0; i < b; ++i) {
+        const auto row = z.memory.begin() + i * k;
+        const auto top = std::max_element(row, row + k) - row;
+        for (index_t j = 0; j < k; ++j) {
+            ASSERT_EQ(g[static_cast<std::size_t>(i * k + j)], j == top ? 1.0f : 0.0f) << i << " " << j;
+        }
+    }
+}
+
 TEST(LogitScores, EqualLogitsTakeTheLowestColumn) {
     for (const index_t k : {4, 33, 100}) {
         std::vector<float> z(static_cast<std::size_t>(k), 1.5f), value(1), g(z.size());
