@@ -23,7 +23,7 @@ namespace {
 using selfsame::torch_view;
 
 constexpr std::int64_t batch = 128, outlier_batch = 64, features = 1536;
-constexpr double learning_rate = 2e-3, tuning_rate = 5e-4, weight_decay = 1e-2;
+constexpr double learning_rate = 2e-3, tuning_rate = 1e-4, weight_decay = 1e-2;
 const auto ctx = thrust::omp::par;
 
 at::Tensor pixels_of(const pretrain::image_set& images) {
@@ -108,15 +108,19 @@ bounds classifier::measure_bounds(const pretrain::image_set& outliers) const {
 
 std::vector<float> classifier::tune(const pretrain::image_set& outliers, const bounds& limits, std::int64_t epochs) {
     parts& p = *parts_;
-    const at::Tensor known = pixels_of(p.images), unknown = pixels_of(outliers);
+    const at::Tensor known = pixels_of(p.images);
+    std::int64_t draw = 0;
     const selfsame::logit_scores<selfsame::free_energy> energy;
     const selfsame::energy_bounds objective{.inside = limits.inside, .outside = limits.outside};
     // Statistics of batches that are in part outliers would not be those of the images to come.
     p.eval();
     return p.optimize("tuning", tuning_rate, epochs, [&](const at::Tensor& chosen) {
-        const at::Tensor others = at::randint(unknown.size(0), {outlier_batch}, at::kLong);
-        const at::Tensor logits =
-            p.forward(p.input(at::cat({known.index_select(0, chosen), unknown.index_select(0, others)})));
+        // Crops and other views: the outliers to learn from are few, those to come of many kinds.
+        const at::Tensor others = at::randint(outliers.size(), {outlier_batch}, at::kLong);
+        at::Tensor unknown = at::empty({outlier_batch, outliers.channels, outliers.height, outliers.width});
+        pretrain::make_views(outliers, p.statistics, {others.data_ptr<std::int64_t>(), outlier_batch}, p.seed, draw++,
+                             0, unknown.data_ptr<float>());
+        const at::Tensor logits = p.forward(at::cat({p.input(known.index_select(0, chosen)), unknown}));
         const at::Tensor z = logits.detach().contiguous();
         at::Tensor energies = at::empty({z.size(0)}), energy_gradient = at::empty_like(energies);
         at::Tensor gradient = at::empty_like(z);

@@ -36,8 +36,8 @@ class classifier {
     /// Bounds for `tune` where none are known: the mean free energies of the training images and of the outliers.
     [[nodiscard]] bounds measure_bounds(const pretrain::image_set& outliers) const;
 
-    /// Goes on by cross-entropy and the library's energy_bounds on free energies of training images and of outliers;
-    /// returns the bounds' part of the loss of each step.
+    /// Goes on by cross-entropy and the library's energy_bounds on free energies of training images and of random
+    /// views of outliers; returns the bounds' part of the loss of each step.
     std::vector<float> tune(const pretrain::image_set& outliers, const bounds& limits, std::int64_t epochs);
 
     /// N x classes.

@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::int64_t shown = 15, bins = 60;
 
+constexpr const char* table_style = R"(
+td { padding: 5px 12px; } tr.before td { border-bottom: 0; padding-top: 9px; } td:nth-child(2) { text-align: left; }
+td small { display: inline-block; width: 3.6em; } tr.before td { color: var(--soft); }
+tr.before td:first-child { color: var(--ink); }
+)";
+
 std::string number(const char* pattern, double value) {
     char text[64];
     std::snprintf(text, sizeof text, pattern, value);
@@ -30,7 +36,8 @@ std::string table(const std::vector<row>& rows) {
     html += "</tr>";
     for (const row& r : rows) {
         for (const separations* part : {&r.before, &r.after}) {
-            html += part == &r.before ? "<tr><td>" + r.name + "</td><td>before</td>" : "<tr><td></td><td>after</td>";
+            html += part == &r.before ? "<tr class=\"before\"><td>" + r.name + "</td><td>before</td>"
+                                      : "<tr><td></td><td>after</td>";
             for (const separation& s : *part) {
                 html += "<td>" + number("%.2f", 100 * s.auroc) + "<small>" + number("%.2f", 100 * s.fpr95) +
                         "</small></td>";
@@ -71,7 +78,7 @@ std::string histograms(const findings& found, const stage& state, std::size_t s,
         }
         parts.push_back(std::move(part));
     };
-    add("test images", state.known);
+    add("known", state.known);
     for (std::size_t k = 0; k < found.kinds.size(); ++k) add(found.kinds[k].name, state.unknown[k]);
     return pretrain::chart::histograms(parts, range);
 }
@@ -177,18 +184,19 @@ std::string to_html(const findings& found, const pretrain::image_set& images, co
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
         "<title>selfsame outliers</title><style>";
-    html += std::string(pretrain::page_style) + "</style></head><body><main>\n<h1>What a classifier does not know</h1>";
-    html += "<p>A classifier of " + found.data + ", trained on " + std::to_string(found.trained_on) + " images in " +
-            number("%.0f s", found.training_seconds) + ", then tuned for " +
-            number("%.0f s", found.tuning_seconds) + " beside " + std::to_string(found.tuned_on) +
-            " emoji: free energies of training images below " + number("%.2f", found.limits.inside) +
-            ", those of the emoji above " + number("%.2f", found.limits.outside) +
-            ", which are the means before. Accuracy on " + std::to_string(images.size()) + " test images: " +
-            number("%.2f %%", 100 * before.accuracy) + " before, " + number("%.2f %%", 100 * after.accuracy) +
-            " after.</p>\n";
+    html += std::string(pretrain::page_style) + table_style + "</style></head><body><main>\n";
+    html += "<h1>What a classifier does not know</h1>\n<p>A classifier of " + found.data + ", trained on " +
+            std::to_string(found.trained_on) + " images in " + number("%.0f s", found.training_seconds) +
+            ", then tuned for " + number("%.0f s", found.tuning_seconds) + " beside random views of " +
+            std::to_string(found.tuned_on) + " emoji: free energies of training images below " +
+            number("%.2f", found.limits.inside) + ", those of the emoji above " +
+            number("%.2f", found.limits.outside) + ", which are the means before. Accuracy on " +
+            std::to_string(images.size()) + " test images: " + number("%.2f %%", 100 * before.accuracy) +
+            " before, " + number("%.2f %%", 100 * after.accuracy) + " after.</p>\n";
     html += section("Outliers told from test images",
-                    "AUROC in %, and below it the share of outliers, in %, that pass where 95 % of the test images do. "
-                    "The emoji tested are others than those of the tuning; no other kind was seen in it.",
+                    "AUROC in % (the higher, the better), and beside it the share of outliers, in %, that pass where "
+                    "95 % of the test images do (the lower, the better). The emoji tested are others than those of the "
+                    "tuning; no other kind was seen in it.",
                     table(table_of(found, before, after)));
     html += section("Scores", "Shares of images; heights are square roots of them.", charts);
     html += section("Samples", "From the top: test images, " + names_of(found.kinds) + ".", samples(found, images));
