@@ -113,26 +113,27 @@ std::string curves(const std::vector<std::vector<float>>& values, const std::vec
     return svg + "</svg>";
 }
 
-std::string histograms(const std::vector<histogram>& parts) {
+std::string histograms(const std::vector<histogram>& parts, const value_range& range) {
     double high = 1e-9;
     for (const histogram& part : parts)
         high = std::max(high, *std::max_element(part.shares.begin(), part.shares.end()));
     // A sharp peak of one part would flatten the others: heights are drawn as square roots.
-    const frame area{12, 468, 34, 200, -1, 1, 0, std::sqrt(high)};
-    std::string svg = open(480, 244) + axes(area, "cosine similarity", false);
+    const frame area{12, 468, 34, 200, range.low, range.high, 0, std::sqrt(high)};
+    const double between_names = std::min(190.0, 460 / static_cast<double>(parts.size()));
+    std::string svg = open(480, 244) + axes(area, range.title, false);
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        const char* color = palette[(i + 1) % palette_size == 1 ? 7 : 0];
+        const char* color = palette[i == 0 ? 7 : (i - 1) % palette_size];
         const std::size_t bins = parts[i].shares.size();
         svg += std::string("<path class=\"area\" fill=\"") + color + "\" stroke=\"" + color + "\" d=\"" +
-               format("M%.1f,%.1f", area.x(-1), area.y(0));
+               format("M%.1f,%.1f", area.x(range.low), area.y(0));
         for (std::size_t bin = 0; bin < bins; ++bin) {
-            const double from = -1 + 2 * static_cast<double>(bin) / static_cast<double>(bins);
-            const double to = from + 2 / static_cast<double>(bins);
+            const double step = (range.high - range.low) / static_cast<double>(bins);
+            const double from = range.low + step * static_cast<double>(bin);
             const double height = area.y(std::sqrt(parts[i].shares[bin]));
-            svg += format("L%.1f,%.1fL%.1f,%.1f", area.x(from), height, area.x(to), height);
+            svg += format("L%.1f,%.1fL%.1f,%.1f", area.x(from), height, area.x(from + step), height);
         }
-        svg += format("L%.1f,%.1fZ", area.x(1), area.y(0)) + "\"/>";
-        svg += swatch(16 + 190 * static_cast<double>(i), 8, color, parts[i].name);
+        svg += format("L%.1f,%.1fZ", area.x(range.high), area.y(0)) + "\"/>";
+        svg += swatch(16 + between_names * static_cast<double>(i), 8, color, parts[i].name);
     }
     return svg + "</svg>";
 }

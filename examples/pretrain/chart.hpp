@@ -11,10 +11,16 @@ struct point {
     float y = 0;
 };
 
-/// Shares of values in equal bins from -1 to 1.
+/// Shares of values in equal bins of a chart's range.
 struct histogram {
     std::string name;
     std::vector<double> shares;
+};
+
+struct value_range {
+    double low = -1;
+    double high = 1;
+    std::string title = "cosine similarity";
 };
 
 /// Charts as SVG elements; their classes are styled by the report's style sheet. Names and titles must be escaped.
@@ -24,7 +30,8 @@ namespace chart {
 std::string curves(const std::vector<std::vector<float>>& values, const std::vector<std::string>& names,
                    std::int64_t epochs);
 
-std::string histograms(const std::vector<histogram>& parts);
+/// The first part in gray, behind the others.
+std::string histograms(const std::vector<histogram>& parts, const value_range& range = {});
 
 /// Points coloured by class, and a legend.
 std::string scatter(const std::vector<point>& points, const std::vector<std::int64_t>& classes,
