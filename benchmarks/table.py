@@ -74,7 +74,7 @@ def micro(cases):
     rows = [[f"`{name}`", *cells(by.get(1)), *cells(by.get(2)), mebibytes(by.get(2) or by.get(1))]
             for name, by in lines.items() if not name.startswith("sgemm")]
     head = ["case", "1 thread, ms", "of limit", "2 threads, ms", "of limit"]
-    table("Other sizes, ways, objectives and builds; the limit is the FMA peak, of bfloat16 for `bf16`, or memory for `sinkhorn`",
+    table("Other sizes, ways, objectives and builds; the limit is the FMA peak, of bfloat16 for `bf16`, or memory for rows of logits",
           [*head, "extra memory, MiB"], rows)
 
     rows = [[f"`{name}`", *cells(by.get(1)), *cells(by.get(2))]

@@ -15,14 +15,8 @@ using selfsame::index_t;
 
 constexpr int iterations = 3;
 
-// Scores are read once for each iteration and once more, codes are written once: as much as n reads and a copy.
-const limit reads_and_a_write{"reads and a write", "bytes", [](int threads) {
-                                  measure(memory_read, threads);
-                                  measure(memory_copy, threads);
-                                  const double read = highest_rate(memory_read, threads);
-                                  const double copy = highest_rate(memory_copy, threads);
-                                  return (iterations + 2) / (iterations / read + 2 / copy);
-                              }};
+// Scores are read once for each iteration and once more, codes are written once.
+const limit reads_and_a_write{"reads and a write", "bytes", read_and_write<iterations + 1, 1>};
 
 template <class E, class Options = selfsame::sinkhorn<>>
 void add_sinkhorn(index_t samples, index_t prototypes, int threads, const std::string& special = "",

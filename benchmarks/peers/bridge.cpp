@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <selfsame/cluster/sinkhorn.hpp>
+#include <selfsame/energy/scores.hpp>
 #include <selfsame/objective/info_nce.hpp>
+#include <selfsame/objective/soft_cross_entropy.hpp>
 
 namespace {
 
@@ -38,6 +40,27 @@ void sinkhorn_codes(const float* scores, float* codes, std::int64_t samples, std
     selfsame::assign(selfsame::context{thrust::omp::par, threads},
                      selfsame::sinkhorn<>{.epsilon = epsilon, .iterations = iterations},
                      selfsame::matrix(scores, samples, prototypes), selfsame::matrix(codes, samples, prototypes));
+}
+
+void free_energies(const float* logits, float* values, std::int64_t samples, std::int64_t classes, double temperature,
+                   int threads) {
+    selfsame::forward(selfsame::context{thrust::omp::par, threads},
+                      selfsame::logit_scores<selfsame::free_energy>{.temperature = temperature},
+                      selfsame::matrix(logits, samples, classes), selfsame::vector(values, samples));
+}
+
+float dino_value_and_grad(const float* teacher, const float* students, const float* center, float* d_students,
+                          std::int64_t samples, std::int64_t prototypes, int teacher_views, int student_views,
+                          double teacher_temperature, double student_temperature, int threads) {
+    using selfsame::matrix;
+    const selfsame::dino loss{.targets = {.temperature = teacher_temperature},
+                              .pairing = {teacher_views, student_views},
+                              .temperature = student_temperature};
+    const selfsame::views inputs{matrix(teacher, teacher_views * samples, prototypes),
+                                 matrix(students, student_views * samples, prototypes),
+                                 selfsame::vector(center, prototypes)};
+    return selfsame::value_and_grad(selfsame::context{thrust::omp::par, threads}, loss, inputs,
+                                    matrix(d_students, student_views * samples, prototypes));
 }
 
 /// How many threads a region that asks for so many gets here.

@@ -107,45 +107,58 @@ def compare(ours, peer):
     return max(loss_diff, *(float(d.abs().max()) for d in diffs))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bridge", required=True, help="shared library built from bridge.cpp")
-    parser.add_argument("--json", required=True, help="where the results go")
-    parser.add_argument("--filter", default="", help="regular expression for `work` or `peer`")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[512, 2048, 4096])
-    options = parser.parse_args()
+class Comparison:
+    """What the comparisons of this folder share: their options, threads, names, and results as a file."""
 
-    logging.getLogger("torch").setLevel(logging.ERROR)  # that there is no GPU is no news
-    wanted = re.compile(options.filter)
-    bridge = ctypes.CDLL(os.path.abspath(options.bridge))
-    version = "torch " + ".".join(torch.__version__.split("+")[0].split(".")[:2])
-    threads_here = [t for t in (1, 2) if t <= (os.cpu_count() or 1)]
+    def __init__(self, description, sizes, type=str):
+        parser = argparse.ArgumentParser(description=description.splitlines()[0])
+        parser.add_argument("--bridge", required=True, help="shared library built from bridge.cpp")
+        parser.add_argument("--json", required=True, help="where the results go")
+        parser.add_argument("--filter", default="", help="regular expression for `work` or `peer`")
+        parser.add_argument("--sizes", type=type, nargs="*", default=sizes)
+        options = parser.parse_args()
+        logging.getLogger("torch").setLevel(logging.ERROR)  # that there is no GPU is no news
+        self.sizes, self.json, self.filter = options.sizes, options.json, re.compile(options.filter)
+        self.bridge = ctypes.CDLL(os.path.abspath(options.bridge))
+        self.version = "torch " + ".".join(torch.__version__.split("+")[0].split(".")[:2])
+
+    def threads(self):
+        """Numbers of threads, each set for both sides."""
+        for threads in [t for t in (1, 2) if t <= (os.cpu_count() or 1)]:
+            torch.set_num_threads(threads)
+            if self.bridge.threads_given(threads) != threads or torch.get_num_threads() != threads:
+                sys.exit(f"error: cannot have {threads} threads")
+            yield threads
+
+    def peers(self, work, functions):
+        """Of functions by name, those that are wanted; compiled where their names say so."""
+        torch.compiler.reset()  # compiled code has its number of threads built in
+        return {name: torch.compile(f, dynamic=False) if "compile" in name else f
+                for name, f in functions.items() if self.filter.search(work) or self.filter.search(name)}
+
+    def write(self, rows):
+        with open(self.json, "w") as out:
+            json.dump(rows, out, indent=1)
+            out.write("\n")
+
+
+def main():
+    c = Comparison(__doc__, [512, 2048, 4096], int)
     rows = []
     print(f"{'work':46} {'peer':35} {'ours ms':>9} {'peer ms':>9} {'ratio':>6}  max diff")
     for subject, forms in FORMS.items():
-        for threads in threads_here:
-            torch.set_num_threads(threads)
-            if bridge.threads_given(threads) != threads or torch.get_num_threads() != threads:
-                sys.exit(f"error: cannot have {threads} threads")
-            for n in options.sizes:
+        names = {f"{c.version} {mode}{form}": f for form, f in forms.items() for mode in ("eager", "compile")}
+        for threads in c.threads():
+            for n in c.sizes:
                 work = f"{subject}_value_and_grad/N:{n}/D:128/threads:{threads}"
                 torch.manual_seed(n)
                 common = torch.randn(n, 128)
                 anchors, positives = ((common + 0.5 * torch.randn(n, 128)).requires_grad_() for _ in range(2))
-                torch.compiler.reset()  # compiled code has its number of threads built in
-                peers = {}
-                for form, function in forms.items():
-                    for mode in ("eager", "compile"):
-                        name = f"{version} {mode}{form}"
-                        if wanted.search(work) or wanted.search(name):
-                            run = function if mode == "eager" else torch.compile(function, dynamic=False)
-                            peers[name] = Peer(run, subject, anchors, positives)
+                peers = {name: Peer(run, subject, anchors, positives) for name, run in c.peers(work, names).items()}
                 if peers:
-                    ours = Ours(bridge, subject, anchors, positives, threads)
+                    ours = Ours(c.bridge, subject, anchors, positives, threads)
                     rows += side_by_side(work, threads, ours, peers, repetitions=max(5, min(30, 30 * 512 // n)))
-    with open(options.json, "w") as out:
-        json.dump(rows, out, indent=1)
-        out.write("\n")
+    c.write(rows)
 
 
 def side_by_side(work, threads, ours, peers, repetitions):

@@ -4,17 +4,13 @@ Codes of float32 scores, epsilon 0.05, 3 iterations. Codes are compared before a
 turns, and medians are reported.
 """
 
-import argparse
 import ctypes
 import importlib.metadata
-import json
-import os
-import re
 import sys
 import warnings
 
 import torch
-from compare import side_by_side_of
+from compare import Comparison, side_by_side_of
 
 EPSILON, ITERATIONS = 0.05, 3
 
@@ -68,41 +64,25 @@ def compare(codes, peer, scores):
 
 @torch.no_grad()
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bridge", required=True, help="shared library built from bridge.cpp")
-    parser.add_argument("--json", required=True, help="where the results go")
-    parser.add_argument("--filter", default="", help="regular expression for `work` or `peer`")
-    parser.add_argument("--sizes", nargs="*", default=["512x3000", "4096x3000", "1024x16384"])
-    options = parser.parse_args()
-
-    wanted = re.compile(options.filter)
-    bridge = ctypes.CDLL(os.path.abspath(options.bridge))
-    version = "torch " + ".".join(torch.__version__.split("+")[0].split(".")[:2])
-    names = {f"{version} eager": distributed_sinkhorn, f"{version} compile": distributed_sinkhorn,
+    c = Comparison(__doc__, ["512x3000", "4096x3000", "1024x16384"])
+    names = {f"{c.version} eager": distributed_sinkhorn, f"{c.version} compile": distributed_sinkhorn,
              f"POT {importlib.metadata.version('pot')}, torch": pot}
     rows = []
-    for threads in [t for t in (1, 2) if t <= (os.cpu_count() or 1)]:
-        torch.set_num_threads(threads)
-        if bridge.threads_given(threads) != threads or torch.get_num_threads() != threads:
-            sys.exit(f"error: cannot have {threads} threads")
-        for size in options.sizes:
+    for threads in c.threads():
+        for size in c.sizes:
             samples, prototypes = map(int, size.split("x"))
             work = f"sinkhorn/B:{samples}/K:{prototypes}/threads:{threads}"
-            peers = {name: f for name, f in names.items() if wanted.search(work) or wanted.search(name)}
+            peers = c.peers(work, names)
             if not peers:
                 continue
             torch.manual_seed(samples)
             scores = 2 * torch.rand(samples, prototypes) - 1
-            torch.compiler.reset()  # compiled code has its number of threads built in
-            peers = {name: torch.compile(f, dynamic=False) if "compile" in name else f for name, f in peers.items()}
-            ours = Ours(bridge, scores, threads)
+            ours = Ours(c.bridge, scores, threads)
             ours()
             differences = {name: compare(ours.codes, peer, scores) for name, peer in peers.items()}
             calls = {name: (lambda peer=peer: peer(scores)) for name, peer in peers.items()}
             rows += side_by_side_of(work, threads, ours, calls, differences, repetitions=10)
-    with open(options.json, "w") as out:
-        json.dump(rows, out, indent=1)
-        out.write("\n")
+    c.write(rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ names = output(program, "--benchmark_list_tests").split()
 assert len(names) == len(set(names)), "two cases of one name"
 for name in (case, "ntxent_value/N:32768/D:128/threads:1", "ntxent_value_and_grad/N:65536/D:128/threads:2",
              "ntxent_value_and_grad/N:4096/D:128/threads:2/scratch:256",
-             "ntxent_value_and_grad/N:4096/D:128/threads:1/bf16", "clip_value/N:4096/D:128/threads:1"):
+             "ntxent_value_and_grad/N:4096/D:128/threads:1/bf16", "clip_value/N:4096/D:128/threads:1",
+             "sinkhorn/B:4096/K:3000/threads:2", "free_energy/B:65536/K:1000/threads:2",
+             "logit_scores/B:65536/K:1000/threads:1", "dino_value_and_grad/B:256/K:65536/views:2+10/threads:2"):
     assert name in names, f"no case is called {name}"
 assert subprocess.run([program, "--benchmark_filter=no_such_case"], stderr=subprocess.DEVNULL).returncode == 1
 
