@@ -28,7 +28,8 @@ struct score_needs {
 template <class V>
 struct score_row {
     V log_total, entropy, first, first_at, second, second_at;
-    V scale, level, bits_of_sum;  ///< of softmax_statistics
+    V scale, level, bits_of_sum;        ///< of softmax_statistics
+    V first_probability{}, second_probability{};
 
     /// log2 p of a logit.
     constexpr V bits(V z) const { return math::fma(z, scale, V(math::scalar_t<V>(0)) - level) - bits_of_sum; }
@@ -65,11 +66,11 @@ struct max_logit : detail::score_needs<false, false, 1> {
 struct max_probability : detail::score_needs<true, false, 1> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V) {
-        return r.probability(r.first);
+        return r.first_probability;
     }
     template <class V>
     static constexpr V gradient(const detail::score_row<V>& r, V, V p, V column, V inverse_temperature) {
-        return r.probability(r.first) * (r.at(column, r.first_at, V(math::scalar_t<V>(1))) - p) * inverse_temperature;
+        return r.first_probability * (r.at(column, r.first_at, V(math::scalar_t<V>(1))) - p) * inverse_temperature;
     }
 };
 
@@ -91,11 +92,11 @@ struct entropy : detail::score_needs<true, true, 0> {
 struct margin : detail::score_needs<true, false, 2> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V) {
-        return r.probability(r.first) - r.probability(r.second);
+        return r.first_probability - r.second_probability;
     }
     template <class V>
     static constexpr V gradient(const detail::score_row<V>& r, V, V p, V column, V inverse_temperature) {
-        const V one = r.probability(r.first), two = r.probability(r.second);
+        const V one = r.first_probability, two = r.second_probability;
         return (r.at(column, r.first_at, one) - r.at(column, r.second_at, two) - p * (one - two)) * inverse_temperature;
     }
 };
@@ -166,8 +167,14 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
         const V none(T(-1));
         row out{r.log_total(), none, none, none, none, none, V(scale), r.level, r.bits_of_sum()};
         if constexpr (set::moment) out.entropy = r.entropy();
-        if constexpr (set::ranks > 0) out.first = r.first;
-        if constexpr (set::ranks > 1) out.second = r.second;
+        if constexpr (set::ranks > 0) {
+            out.first = r.first;
+            out.first_probability = out.probability(r.first);
+        }
+        if constexpr (set::ranks > 1) {
+            out.second = r.second;
+            out.second_probability = out.probability(r.second);
+        }
         if constexpr (Places && set::ranks > 0) out.first_at = r.first_at;
         if constexpr (Places && set::ranks > 1) out.second_at = r.second_at;
         return out;
