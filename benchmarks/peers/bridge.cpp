@@ -6,6 +6,7 @@
 #include <selfsame/energy/scores.hpp>
 #include <selfsame/objective/info_nce.hpp>
 #include <selfsame/objective/soft_cross_entropy.hpp>
+#include <selfsame/objective/swav.hpp>
 
 namespace {
 
@@ -61,6 +62,17 @@ float dino_value_and_grad(const float* teacher, const float* students, const flo
                                  selfsame::vector(center, prototypes)};
     return selfsame::value_and_grad(selfsame::context{thrust::omp::par, threads}, loss, inputs,
                                     matrix(d_students, student_views * samples, prototypes));
+}
+
+float swav_value_and_grad(const float* features, const float* prototypes, float* d_features, float* d_prototypes,
+                          std::int64_t samples, std::int64_t count, std::int64_t width, int assigned, int views,
+                          int threads) {
+    using selfsame::matrix;
+    const selfsame::swav<> loss{.pairing = {assigned, views}};
+    return selfsame::value_and_grad(
+        selfsame::context{thrust::omp::par, threads}, loss,
+        selfsame::prototype_views{matrix(features, views * samples, width), matrix(prototypes, count, width)},
+        selfsame::prototype_gradients{matrix(d_features, views * samples, width), matrix(d_prototypes, count, width)});
 }
 
 /// How many threads a region that asks for so many gets here.
