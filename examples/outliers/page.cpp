@@ -63,7 +63,7 @@ pretrain::value_range range_of(std::size_t s, const stage& before, const stage& 
         }
     }
     std::sort(all.begin(), all.end());
-    return {static_cast<double>(all[all.size() / 500]), static_cast<double>(all[all.size() - 1 - all.size() / 500]),
+    return {static_cast<double>(all[all.size() / 5000]), static_cast<double>(all[all.size() - 1 - all.size() / 5000]),
             name};
 }
 
@@ -201,7 +201,8 @@ std::string to_html(const findings& found, const pretrain::image_set& images, co
     html += section("Scores", "Shares of images; heights are square roots of them.", charts);
     html += section("Samples", "From the top: test images, " + names_of(found.kinds) + ".", samples(found, images));
     html += section("Most like clothes",
-                    "The outliers of lowest free energy, from the top: " + names_of(found.kinds) + ".",
+                    "The outliers of lowest free energy, from the top: " + names_of(found.kinds) +
+                        ". Some emoji are clothes, and count as outliers all the same.",
                     "<h3>before</h3>" + mistaken(found, before) + "<h3>after</h3>" + mistaken(found, after));
     html += section("Losses", "Cross-entropy in training, and the energy bounds in tuning.",
                     "<div class=\"pair\"><div><h3>training</h3>" +

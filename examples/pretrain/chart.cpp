@@ -44,6 +44,9 @@ double tick_step(double span, int parts) {
     return 10 * power;
 }
 
+/// Without the last digits of a sum of steps, and without the sign of zero.
+double tidy(double value) { return std::round(value * 1e6) / 1e6 + 0.0; }
+
 std::string axes(const frame& area, const std::string& title, bool has_y) {
     std::string svg;
     if (has_y) {
@@ -51,12 +54,12 @@ std::string axes(const frame& area, const std::string& title, bool has_y) {
         for (double value = std::ceil(area.y_low / step) * step; value <= area.y_high + 1e-9; value += step) {
             svg += format("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", area.left,
                           area.right, area.y(value), area.y(value));
-            svg += label(area.left - 8, area.y(value) + 4, "end", format("%g", std::round(value * 1e6) / 1e6));
+            svg += label(area.left - 8, area.y(value) + 4, "end", format("%g", tidy(value)));
         }
     }
     const double step = tick_step(area.x_high - area.x_low, 8);
     for (double value = std::ceil(area.x_low / step) * step; value <= area.x_high + 1e-9; value += step) {
-        svg += label(area.x(value), area.bottom + 18, "middle", format("%g", std::round(value * 1e6) / 1e6));
+        svg += label(area.x(value), area.bottom + 18, "middle", format("%g", tidy(value)));
     }
     svg += format("<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", area.left, area.right,
                   area.bottom, area.bottom);
