@@ -18,8 +18,9 @@ constexpr int assigned = 2, views = 8;
 struct arguments {
     std::vector<float> features, prototypes, d_features, d_prototypes;
     arguments(index_t samples, index_t count, index_t width)
-        : features(static_cast<std::size_t>(views * samples * width)), prototypes(static_cast<std::size_t>(count * width)),
-          d_features(features.size()), d_prototypes(prototypes.size()) {
+        : features(static_cast<std::size_t>(views * samples * width)),
+          prototypes(static_cast<std::size_t>(count * width)), d_features(features.size()),
+          d_prototypes(prototypes.size()) {
         std::mt19937 random(1);
         std::normal_distribution<float> normal;
         for (float& x : features) x = normal(random);

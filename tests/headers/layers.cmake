@@ -6,7 +6,7 @@ cmake_minimum_required(VERSION 3.25)
 set(below_core "")
 set(below_policy core)
 set(below_engine core policy)
-set(below_interop core policy engine objective)
+set(below_interop core policy engine objective energy)
 set(frameworks "torch/|ATen/|c10/|xtensor|xtl/|Eigen/|opencv2?/|dlpack/|mpi\\.h|nccl\\.h")
 
 set(wrong "")

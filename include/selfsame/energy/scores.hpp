@@ -28,7 +28,7 @@ struct score_needs {
 template <class V>
 struct score_row {
     V log_total, entropy, first, first_at, second, second_at;
-    V scale, level, bits_of_sum;        ///< of softmax_statistics
+    V scale, level, bits_of_sum;  ///< of softmax_statistics
     V first_probability{}, second_probability{};
 
     /// log2 p of a logit.
@@ -122,8 +122,8 @@ template <class Scores, class Out>
 auto score_matrix(Out&& out) {
     if constexpr (Scores::count == 1) {
         const auto v = as_tensor<1>(out);
-        return detail::strided<memory_space::host>(v.data_handle(), std::array<index_t, 2>{v.extent(0), 1},
-                                                   std::array<index_t, 2>{v.stride(0), 1});
+        return selfsame::detail::strided<memory_space::host>(v.data_handle(), std::array<index_t, 2>{v.extent(0), 1},
+                                                             std::array<index_t, 2>{v.stride(0), 1});
     } else {
         return as_tensor<2>(out);
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "selfsame/engine/host/prototypes.hpp"
+#include "selfsame/cluster/prototypes.hpp"
 #include "selfsame/objective/soft_cross_entropy.hpp"
 
 /// \file
