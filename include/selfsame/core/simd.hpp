@@ -68,6 +68,21 @@ struct batch {
 #define SELFSAME_MASK std::make_signed_t<unsigned_mask>
 #endif
 
+namespace detail {
+/// Lanes of a and then of b, by number.
+template <int... K, class T, int N>
+SELFSAME_INLINE batch<T, N> shuffle(batch<T, N> a, batch<T, N> b) {
+#if defined(__CUDACC__)  // its front end loses packs in builtins
+    constexpr int numbers[] = {K...};
+    batch<T, N> r = a;
+    for (int l = 0; l < N; ++l) r.v[l] = numbers[l] < N ? a.v[numbers[l]] : b.v[numbers[l] - N];
+    return r;
+#else
+    return batch<T, N>(__builtin_shufflevector(a.v, b.v, K...));
+#endif
+}
+}  // namespace detail
+
 namespace math {
 
 template <class T, int N>
@@ -141,8 +156,7 @@ struct value_traits<batch<T, N>> {
         if constexpr (Half == 0) {
             return x;
         } else {
-            const V other(__builtin_shufflevector(x.v, x.v, (L ^ Half)...));
-            return larger_half<Half / 2>((math::max)(x, other), all);
+            return larger_half<Half / 2>((math::max)(x, selfsame::detail::shuffle<(L ^ Half)...>(x, x)), all);
         }
     }
 
@@ -209,8 +223,7 @@ namespace detail {
 // Lanes whose number has the bit Half: from b, the others from a, or (Upper) the other half of each.
 template <int Half, bool Upper, class T, int N, int... L>
 SELFSAME_INLINE batch<T, N> exchange(batch<T, N> a, batch<T, N> b, std::integer_sequence<int, L...>) {
-    return batch<T, N>(__builtin_shufflevector(
-        a.v, b.v, ((L & Half) == 0 ? (Upper ? L + Half : L) : (Upper ? L + N : L - Half + N))...));
+    return shuffle<((L & Half) == 0 ? (Upper ? L + Half : L) : (Upper ? L + N : L - Half + N))...>(a, b);
 }
 template <int Half, class T, int N>
 SELFSAME_INLINE void transpose_by(batch<T, N> (&x)[N]) {
