@@ -32,7 +32,7 @@ class prototype_pass {
     prototype_pass(const Context& ctx, const Objective& objective, const Inputs& inputs)
         : ctx_(ctx), objective_(objective), views_(objective.pairing.students), assigned_(objective.pairing.teachers),
           n_(check(inputs)), d_(as_tensor<2>(inputs.features).extent(1)), k_(as_tensor<2>(inputs.prototypes).extent(0)),
-          queued_(queue_rows(inputs)), pitch_(round_up(k_, strip)),
+          queued_(queue_rows(inputs)), pitch_(round_up(round_up(k_, strip_rows), strip)),
           samples_((std::min)((std::max)(n_, index_t(1)),
                               (std::max)(index_t(1), block_rows / views_ / strip_rows) * strip_rows)),
           view_rows_(round_up(samples_, strip_rows)), blocks_((n_ + samples_ - 1) / samples_),
