@@ -18,7 +18,7 @@ namespace selfsame::inline SELFSAME_ISA {
 namespace detail {
 
 /// What a score may use of a row, and of the whole set of scores what is gathered.
-template <bool Total, bool Moment, int Ranks>
+template <bool Moment, int Ranks>
 struct score_needs {
     static constexpr bool moment = Moment;
     static constexpr int ranks = Ranks;
@@ -41,7 +41,7 @@ struct score_row {
 
 }  // namespace detail
 
-struct free_energy : detail::score_needs<true, false, 0> {
+struct free_energy : detail::score_needs<false, 0> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V temperature) {
         return V(math::scalar_t<V>(0)) - temperature * r.log_total;
@@ -52,7 +52,7 @@ struct free_energy : detail::score_needs<true, false, 0> {
     }
 };
 
-struct max_logit : detail::score_needs<false, false, 1> {
+struct max_logit : detail::score_needs<false, 1> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V) {
         return r.first;
@@ -63,7 +63,7 @@ struct max_logit : detail::score_needs<false, false, 1> {
     }
 };
 
-struct max_probability : detail::score_needs<true, false, 1> {
+struct max_probability : detail::score_needs<false, 1> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V) {
         return r.first_probability;
@@ -74,7 +74,7 @@ struct max_probability : detail::score_needs<true, false, 1> {
     }
 };
 
-struct entropy : detail::score_needs<true, true, 0> {
+struct entropy : detail::score_needs<true, 0> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V) {
         return r.entropy;
@@ -89,7 +89,7 @@ struct entropy : detail::score_needs<true, true, 0> {
     }
 };
 
-struct margin : detail::score_needs<true, false, 2> {
+struct margin : detail::score_needs<false, 2> {
     template <class V>
     static constexpr V value(const detail::score_row<V>& r, V) {
         return r.first_probability - r.second_probability;

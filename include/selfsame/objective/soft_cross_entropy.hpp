@@ -103,7 +103,7 @@ struct soft_cross_entropy {
     }
 };
 
-/// Caron et al. 2021; the center is moved by `update_center` once a step.
+/// Caron et al. 2021. The caller moves the center, once a step.
 using dino = soft_cross_entropy<sharpened_targets, other_views>;
 /// Zhou et al. 2022, over masked patches.
 using ibot = soft_cross_entropy<sharpened_targets, same_row>;

@@ -115,7 +115,7 @@ T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weig
     return total;
 }
 
-/// Objective: targets (policy/targets.hpp), pairing.teachers, pairing.students, pairing.pairs(teacher, student),
+/// Objective: targets, pairing.teachers, pairing.students, pairing.pairs(teacher, student),
 /// temperature, reduction.
 template <class T, class Context, class Objective, class Inputs>
 class soft_target_pass {
