@@ -1,6 +1,6 @@
 #pragma once
 
-#include "selfsame/energy/walk.hpp"
+#include "selfsame/engine/rowwise.hpp"
 
 /// \file
 /// Losses that compare energies of data with energies of other samples, the two in any numbers.
@@ -23,40 +23,45 @@ struct over_energy_samples {
 
     template <class O, class Inputs>
     class pass {
-        using data_view = walks::view_of<1, decltype(Inputs::data)>;
-        using samples_view = walks::view_of<1, decltype(Inputs::samples)>;
+        using data_view = host::view_of<1, decltype(Inputs::data)>;
+        using samples_view = host::view_of<1, decltype(Inputs::samples)>;
 
       public:
-        using compute = walks::compute_type<data_view, samples_view>;
+        using compute = host::widest_type<data_view, samples_view>;
         static constexpr int parts = 2;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), data_(walks::host_view<1>(inputs.data)),
-              samples_(walks::host_view<1>(inputs.samples)) {
-            walks::check_elements<data_view, samples_view>();
+            : objective_(objective), data_(host::host_view<1>(inputs.data)),
+              samples_(host::host_view<1>(inputs.samples)) {
+            host::check_elements<data_view, samples_view>();
         }
 
         index_t count(int part) const { return part == 0 ? data_.extent(0) : samples_.extent(0); }
         static index_t width() { return 1; }
         static double share(int) { return 1; }
 
-        template <class G>
-        auto bind(const G& g) const {
-            auto data = walks::target<1>("gradient of data", g.data, data_);
-            auto samples = walks::target<1>("gradient of samples", g.samples, samples_);
-            walks::check_apart("gradient of samples", samples, "gradient of data", data);
+        void tell(aliasing_rules& rules) const {
+            rules.input("data", data_);
+            rules.input("samples", samples_);
+        }
+        template <bool Adds, class G>
+        auto bind(aliasing_rules& rules, const G& g) const {
+            auto data = host::gradient_of<compute, Adds>(rules, "gradient of data", g.data, data_);
+            auto samples = host::gradient_of<compute, Adds>(rules, "gradient of samples", g.samples, samples_);
             return energy_samples<decltype(data), decltype(samples)>{data, samples};
         }
 
-        template <class G>
-        compute visit(int part, index_t i, compute weight, const G& g) const {
-            const compute e = part == 0 ? element_cast<compute>(data_(i)) : element_cast<compute>(samples_(i));
+        template <class Weights, class Losses, class G>
+        double sum(int part, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+            const O& o = objective_;
             if (part == 0) {
-                walks::put(g.data, weight * objective_.data_slope(e), i);
-                return objective_.data_term(e);
+                return host::sum_elements<compute>(
+                    first, n, weights, losses, std::tuple(host::rows_of<compute>(data_)), std::tie(g.data),
+                    [&o](auto w, auto e) { return std::array{o.data_term(e), w * o.data_slope(e)}; });
             }
-            walks::put(g.samples, weight * objective_.sample_slope(e), i);
-            return objective_.sample_term(e);
+            return host::sum_elements<compute>(
+                first, n, weights, losses, std::tuple(host::rows_of<compute>(samples_)), std::tie(g.samples),
+                [&o](auto w, auto e) { return std::array{o.sample_term(e), w * o.sample_slope(e)}; });
         }
 
       private:
@@ -74,7 +79,7 @@ struct over_energy_samples {
 ///
 /// Inputs `energy_samples{data, samples}`, vectors of any two lengths.
 struct contrastive_divergence {
-    using walk = over_energy_samples;
+    using inputs = over_energy_samples;
 
     double regularization = 0;
 
@@ -108,7 +113,7 @@ struct contrastive_divergence {
 /// Liu et al. 2020, "Energy-based out-of-distribution detection", with free energies of logits; the defaults are those
 /// of their fine-tuning on CIFAR, to be added to the cross-entropy. Inputs `energy_samples{data, outliers}`.
 struct energy_bounds {
-    using walk = over_energy_samples;
+    using inputs = over_energy_samples;
 
     double inside = -25;
     double outside = -7;

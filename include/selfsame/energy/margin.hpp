@@ -1,8 +1,7 @@
 #pragma once
 
-#include <limits>
-
 #include "selfsame/energy/labelled.hpp"
+#include "selfsame/policy/least.hpp"
 
 /// \file
 /// Losses of the energy of the correct answer against those of incorrect ones (LeCun, Chopra, Hadsell, Ranzato & Huang
@@ -36,38 +35,48 @@ struct over_margins {
 
     template <class O, class Correct, class Incorrect>
     class pass<O, energy_pairs<Correct, Incorrect>> {
-        using correct_view = walks::view_of<1, Correct>;
-        using incorrect_view = walks::view_of<1, Incorrect>;
+        using correct_view = host::view_of<1, Correct>;
+        using incorrect_view = host::view_of<1, Incorrect>;
 
       public:
-        using compute = walks::compute_type<correct_view, incorrect_view>;
+        using compute = host::widest_type<correct_view, incorrect_view>;
         static constexpr int parts = 1;
 
         pass(const O& objective, const energy_pairs<Correct, Incorrect>& inputs)
-            : objective_(objective), correct_(walks::host_view<1>(inputs.correct)),
-              incorrect_(walks::host_view<1>(inputs.incorrect)) {
-            walks::check_elements<correct_view, incorrect_view>();
-            walks::check_size("incorrect", incorrect_, count(0), "correct");
+            : objective_(objective), correct_(host::host_view<1>(inputs.correct)),
+              incorrect_(host::host_view<1>(inputs.incorrect)) {
+            host::check_elements<correct_view, incorrect_view>();
+            host::check_size("incorrect", incorrect_, count(0), "correct");
         }
         index_t count(int) const { return correct_.extent(0); }
         static index_t width() { return 1; }
         static double share(int) { return 1; }
 
-        static auto bind(none) { return energy_pairs<none, none>{}; }
-        template <class G>
-        auto bind(const G& g) const {
-            auto correct = walks::target<1>("gradient of correct", g.correct, correct_);
-            auto incorrect = walks::target<1>("gradient of incorrect", g.incorrect, incorrect_);
-            walks::check_apart("gradient of incorrect", incorrect, "gradient of correct", correct);
-            return energy_pairs<decltype(correct), decltype(incorrect)>{correct, incorrect};
+        void tell(aliasing_rules& rules) const {
+            rules.input("correct", correct_);
+            rules.input("incorrect", incorrect_);
         }
-        template <class G>
-        compute visit(int, index_t i, compute weight, const G& g) const {
-            const auto correct = element_cast<compute>(correct_(i)), incorrect = element_cast<compute>(incorrect_(i));
-            const auto slopes = objective_.function.slopes(correct, incorrect);
-            walks::put(g.correct, weight * slopes.correct, i);
-            walks::put(g.incorrect, weight * slopes.incorrect, i);
-            return objective_.function.value(correct, incorrect);
+        template <bool Adds, class G>
+        auto bind(aliasing_rules& rules, const G& g) const {
+            if constexpr (is_none<G>) {
+                return energy_pairs<none, none>{};
+            } else {
+                auto correct = host::gradient_of<compute, Adds>(rules, "gradient of correct", g.correct, correct_);
+                auto incorrect =
+                    host::gradient_of<compute, Adds>(rules, "gradient of incorrect", g.incorrect, incorrect_);
+                return energy_pairs<decltype(correct), decltype(incorrect)>{correct, incorrect};
+            }
+        }
+        template <class Weights, class Losses, class G>
+        double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+            const auto& function = objective_.function;
+            return host::sum_elements<compute>(
+                first, n, weights, losses,
+                std::tuple(host::rows_of<compute>(correct_), host::rows_of<compute>(incorrect_)),
+                std::tie(g.correct, g.incorrect), [&function](auto w, auto correct, auto incorrect) {
+                    const auto slopes = function.slopes(correct, incorrect);
+                    return std::array{function.value(correct, incorrect), w * slopes.correct, w * slopes.incorrect};
+                });
         }
 
       private:
@@ -77,38 +86,9 @@ struct over_margins {
     };
 
     template <class O, class Energies, class Labels>
-    class pass<O, labelled_energies<Energies, Labels>> {
-      public:
-        using rows = walks::labelled_rows<labelled_energies<Energies, Labels>>;
-        using compute = typename rows::compute;
-        static constexpr int parts = 1;
-
-        pass(const O& objective, const labelled_energies<Energies, Labels>& inputs)
-            : objective_(objective), rows_(inputs) {}
-        index_t count(int) const { return rows_.count(); }
-        index_t width() const { return rows_.answers(); }
-        static double share(int) { return 1; }
-
-        static auto bind(none) { return labelled_energies<none>{}; }
-        template <class G>
-        auto bind(const G& g) const {
-            return rows_.bind(g);
-        }
-        template <class G>
-        compute visit(int, index_t i, compute weight, const G& g) const {
-            const index_t label = rows_.label(i), other = rows_.most_offending(i);
-            const compute correct = rows_.at(i, label);
-            const compute incorrect = other < 0 ? std::numeric_limits<compute>::infinity() : rows_.at(i, other);
-            const auto slopes = objective_.function.slopes(correct, incorrect);
-            for (index_t k = 0; k < rows_.answers(); ++k) walks::put(g.energies, compute(0), i, k);
-            walks::put(g.energies, weight * slopes.correct, i, label);
-            if (other >= 0) walks::put(g.energies, weight * slopes.incorrect, i, other);
-            return objective_.function.value(correct, incorrect);
-        }
-
-      private:
-        const O& objective_;
-        rows rows_;
+    class pass<O, labelled_energies<Energies, Labels>>
+        : public host::labelled_pass<O, labelled_energies<Energies, Labels>> {
+        using host::labelled_pass<O, labelled_energies<Energies, Labels>>::labelled_pass;
     };
 };
 
@@ -119,10 +99,38 @@ struct over_margins {
 /// Inputs `energy_pairs{correct, incorrect}` or `labelled_energies{energies, labels}`.
 template <class Function>
 struct generalized_margin {
-    using walk = over_margins;
+    using inputs = over_margins;
 
     Function function{};
     selfsame::reduction reduction = selfsame::reduction::mean;
+
+    template <class V>
+    using reducer = least<V>;
+    template <class V>
+    struct fields {
+        V loss, correct, incorrect, incorrect_at;  ///< slopes, and the column of the most offending answer
+    };
+    template <class S>
+    static constexpr S scale() {
+        return S(1);
+    }
+    template <class V>
+    static constexpr V term(V e) {
+        return e;
+    }
+    template <class V>
+    constexpr fields<V> row(const reducer<V>& incorrect, V correct) const {
+        const margin_slopes<V> slopes = function.slopes(correct, incorrect.value);
+        return {function.value(correct, incorrect.value), slopes.correct, slopes.incorrect, incorrect.at};
+    }
+    template <class V>
+    static constexpr V slope(V, V column, const fields<V>& r) {
+        return math::select(column == r.incorrect_at, r.incorrect, V(0));
+    }
+    template <class V>
+    static constexpr V correct_slope(const fields<V>& r) {
+        return r.correct;
+    }
 
     void check() const {
         if constexpr (requires { function.check(); }) function.check();

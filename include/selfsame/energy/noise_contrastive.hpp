@@ -1,6 +1,6 @@
 #pragma once
 
-#include "selfsame/energy/walk.hpp"
+#include "selfsame/engine/rowwise.hpp"
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -23,23 +23,23 @@ struct over_log_densities {
 
     template <class O, class Inputs>
     class pass {
-        using model_data_view = walks::view_of<1, decltype(Inputs::model_of_data)>;
-        using noise_data_view = walks::view_of<1, decltype(Inputs::noise_of_data)>;
-        using model_noise_view = walks::view_of<1, decltype(Inputs::model_of_noise)>;
-        using noise_noise_view = walks::view_of<1, decltype(Inputs::noise_of_noise)>;
+        using model_data_view = host::view_of<1, decltype(Inputs::model_of_data)>;
+        using noise_data_view = host::view_of<1, decltype(Inputs::noise_of_data)>;
+        using model_noise_view = host::view_of<1, decltype(Inputs::model_of_noise)>;
+        using noise_noise_view = host::view_of<1, decltype(Inputs::noise_of_noise)>;
 
       public:
-        using compute = walks::compute_type<model_data_view, noise_data_view, model_noise_view, noise_noise_view>;
+        using compute = host::widest_type<model_data_view, noise_data_view, model_noise_view, noise_noise_view>;
         static constexpr int parts = 2;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), model_of_data_(walks::host_view<1>(inputs.model_of_data)),
-              noise_of_data_(walks::host_view<1>(inputs.noise_of_data)),
-              model_of_noise_(walks::host_view<1>(inputs.model_of_noise)),
-              noise_of_noise_(walks::host_view<1>(inputs.noise_of_noise)) {
-            walks::check_elements<model_data_view, noise_data_view, model_noise_view, noise_noise_view>();
-            walks::check_size("noise_of_data", noise_of_data_, count(0), "model_of_data");
-            walks::check_size("noise_of_noise", noise_of_noise_, count(1), "model_of_noise");
+            : objective_(objective), model_of_data_(host::host_view<1>(inputs.model_of_data)),
+              noise_of_data_(host::host_view<1>(inputs.noise_of_data)),
+              model_of_noise_(host::host_view<1>(inputs.model_of_noise)),
+              noise_of_noise_(host::host_view<1>(inputs.noise_of_noise)) {
+            host::check_elements<model_data_view, noise_data_view, model_noise_view, noise_noise_view>();
+            host::check_size("noise_of_data", noise_of_data_, count(0), "model_of_data");
+            host::check_size("noise_of_noise", noise_of_noise_, count(1), "model_of_noise");
             ratio_ = objective.ratio > 0 ? objective.ratio
                      : count(0) > 0      ? static_cast<double>(count(1)) / static_cast<double>(count(0))
                                          : 1;
@@ -52,43 +52,48 @@ struct over_log_densities {
         static index_t width() { return 1; }
         double share(int part) const { return part == 0 ? 1 : ratio_; }
 
-        template <class G>
-        auto bind(const G& g) const {
-            auto a = walks::target<1>("gradient of model_of_data", g.model_of_data, model_of_data_);
-            auto b = walks::target<1>("gradient of noise_of_data", g.noise_of_data, noise_of_data_);
-            auto c = walks::target<1>("gradient of model_of_noise", g.model_of_noise, model_of_noise_);
-            auto d = walks::target<1>("gradient of noise_of_noise", g.noise_of_noise, noise_of_noise_);
-            walks::check_apart("gradient of noise_of_data", b, "gradient of model_of_data", a);
-            walks::check_apart("gradient of model_of_noise", c, "gradient of model_of_data", a);
-            walks::check_apart("gradient of model_of_noise", c, "gradient of noise_of_data", b);
-            walks::check_apart("gradient of noise_of_noise", d, "gradient of model_of_data", a);
-            walks::check_apart("gradient of noise_of_noise", d, "gradient of noise_of_data", b);
-            walks::check_apart("gradient of noise_of_noise", d, "gradient of model_of_noise", c);
+        void tell(aliasing_rules& rules) const {
+            rules.input("model_of_data", model_of_data_);
+            rules.input("noise_of_data", noise_of_data_);
+            rules.input("model_of_noise", model_of_noise_);
+            rules.input("noise_of_noise", noise_of_noise_);
+        }
+        template <bool Adds, class G>
+        auto bind(aliasing_rules& rules, const G& g) const {
+            auto a =
+                host::gradient_of<compute, Adds>(rules, "gradient of model_of_data", g.model_of_data, model_of_data_);
+            auto b =
+                host::gradient_of<compute, Adds>(rules, "gradient of noise_of_data", g.noise_of_data, noise_of_data_);
+            auto c = host::gradient_of<compute, Adds>(rules, "gradient of model_of_noise", g.model_of_noise,
+                                                      model_of_noise_);
+            auto d = host::gradient_of<compute, Adds>(rules, "gradient of noise_of_noise", g.noise_of_noise,
+                                                      noise_of_noise_);
             return log_densities<decltype(a), decltype(b), decltype(c), decltype(d)>{a, b, c, d};
         }
 
-        template <class G>
-        compute visit(int part, index_t i, compute weight, const G& g) const {
+        template <class Weights, class Losses, class G>
+        double sum(int part, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+            using V = batch<compute>;
+            const V log_ratio(log_ratio_);
             if (part == 0) {
-                const compute x = logit(model_of_data_(i), noise_of_data_(i));
-                const compute slope = weight * O::data_slope(x);
-                walks::put(g.model_of_data, slope, i);
-                walks::put(g.noise_of_data, -slope, i);
-                return O::data_term(x);
+                return host::sum_elements<compute>(
+                    first, n, weights, losses,
+                    std::tuple(host::rows_of<compute>(model_of_data_), host::rows_of<compute>(noise_of_data_)),
+                    std::tie(g.model_of_data, g.noise_of_data), [log_ratio](V w, V model, V noise) {
+                        const V x = model - noise - log_ratio, slope = w * O::data_slope(x);
+                        return std::array{O::data_term(x), slope, -slope};
+                    });
             }
-            const compute x = logit(model_of_noise_(i), noise_of_noise_(i));
-            const compute slope = weight * O::noise_slope(x);
-            walks::put(g.model_of_noise, slope, i);
-            walks::put(g.noise_of_noise, -slope, i);
-            return O::noise_term(x);
+            return host::sum_elements<compute>(
+                first, n, weights, losses,
+                std::tuple(host::rows_of<compute>(model_of_noise_), host::rows_of<compute>(noise_of_noise_)),
+                std::tie(g.model_of_noise, g.noise_of_noise), [log_ratio](V w, V model, V noise) {
+                    const V x = model - noise - log_ratio, slope = w * O::noise_slope(x);
+                    return std::array{O::noise_term(x), slope, -slope};
+                });
         }
 
       private:
-        template <class A, class B>
-        compute logit(A model, B noise) const {
-            return element_cast<compute>(model) - element_cast<compute>(noise) - log_ratio_;
-        }
-
         const O& objective_;
         model_data_view model_of_data_;
         noise_data_view noise_of_data_;
@@ -106,7 +111,7 @@ struct over_log_densities {
 /// Gutmann & Hyvarinen 2012, "Noise-contrastive estimation of unnormalized statistical models". Inputs
 /// `log_densities{model_of_data, noise_of_data, model_of_noise, noise_of_noise}`.
 struct noise_contrastive {
-    using walk = over_log_densities;
+    using inputs = over_log_densities;
 
     double ratio = 0;  ///< nu, noise samples for each datum; 0: what the inputs hold, M / N
 

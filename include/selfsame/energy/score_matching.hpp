@@ -1,6 +1,7 @@
 #pragma once
 
-#include "selfsame/energy/walk.hpp"
+#include "selfsame/engine/rowwise.hpp"
+#include "selfsame/policy/sum_of_terms.hpp"
 
 /// \file
 /// Score matching: losses of a model's score s(x) = grad log p(x) = -grad E(x).
@@ -36,24 +37,24 @@ struct over_noisy_scores {
 
     template <class O, class Inputs>
     class pass {
-        using scores_view = walks::view_of<2, decltype(Inputs::scores)>;
-        using noise_view = walks::view_of<2, decltype(Inputs::noise)>;
-        using sigmas_view = walks::view_of<1, decltype(Inputs::sigmas)>;
+        using scores_view = host::view_of<2, decltype(Inputs::scores)>;
+        using noise_view = host::view_of<2, decltype(Inputs::noise)>;
+        using sigmas_view = host::view_of<1, decltype(Inputs::sigmas)>;
         static constexpr bool has_sigmas = !std::is_same_v<sigmas_view, none>;
 
       public:
-        using compute = walks::compute_type<scores_view, noise_view, sigmas_view>;
+        using compute = host::widest_type<scores_view, noise_view, sigmas_view>;
         static constexpr int parts = 1;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), scores_(walks::host_view<2>(inputs.scores)),
-              noise_(walks::host_view<2>(inputs.noise)), sigmas_(walks::view_or_none<1>(inputs.sigmas)) {
-            walks::check_elements<scores_view, noise_view>();
+            : objective_(objective), scores_(host::host_view<2>(inputs.scores)),
+              noise_(host::host_view<2>(inputs.noise)), sigmas_(host::host_view<1>(inputs.sigmas)) {
+            host::check_elements<scores_view, noise_view>();
             if (noise_.extent(0) != scores_.extent(0) || noise_.extent(1) != scores_.extent(1)) {
                 fail("noise", std::string_view(shape_text(noise_)), "the shape of scores, " + shape_text(scores_));
             }
             if constexpr (has_sigmas) {
-                walks::check_size("sigmas", sigmas_, count(0), "rows of scores");
+                host::check_size("sigmas", sigmas_, count(0), "rows of scores");
                 for (index_t i = 0; i < count(0); ++i) {
                     const double s = element_cast<double>(sigmas_(i));
                     if (!(s > 0 && s - s == 0)) fail("sigmas", s, "> 0");
@@ -64,31 +65,54 @@ struct over_noisy_scores {
         index_t width() const { return scores_.extent(1); }
         static double share(int) { return 1; }
 
-        template <class G>
-        auto bind(const G& g) const {
+        void tell(aliasing_rules& rules) const {
+            rules.input("scores", scores_);
+            rules.input("noise", noise_);
+            rules.input("sigmas", sigmas_);
+        }
+        template <bool Adds, class G>
+        auto bind(aliasing_rules& rules, const G& g) const {
             static_assert(is_none<decltype(g.sigmas)>, "selfsame: sigmas are no differentiable input");
-            auto scores = walks::target<2>("gradient of scores", g.scores, scores_);
-            auto noise = walks::target<2>("gradient of noise", g.noise, noise_);
-            walks::check_apart("gradient of noise", noise, "gradient of scores", scores);
+            auto scores = host::gradient_of<compute, Adds>(rules, "gradient of scores", g.scores, scores_);
+            auto noise = host::gradient_of<compute, Adds>(rules, "gradient of noise", g.noise, noise_);
             return noisy_scores<decltype(scores), decltype(noise)>{scores, noise, {}};
         }
 
-        template <class G>
-        compute visit(int, index_t i, compute weight, const G& g) const {
-            const compute sigma = level(i);
-            const auto [a, b] = objective_.factors(sigma);
-            double sum = 0;
-            for (index_t k = 0; k < width(); ++k) {
-                const compute r =
-                    O::residual(element_cast<compute>(scores_(i, k)), element_cast<compute>(noise_(i, k)), a, b);
-                sum += static_cast<double>(O::term(r));
-                walks::put(g.scores, weight * a * r, i, k);
-                walks::put(g.noise, weight * b * r, i, k);
-            }
-            return static_cast<compute>(sum);
+        template <class Weights, class Losses, class G>
+        double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+            const host::row_source_of<compute, scores_view> scores(scores_);
+            const host::row_source_of<compute, noise_view> noise(noise_);
+            const auto of_scores = [&](index_t i) { return objective_.factors(level(i)).scores; };
+            const auto of_noise = [&](index_t i) { return objective_.factors(level(i)).noise; };
+            const auto walk = host::walk_rows<compute>(policy{}, scores, noise, host::row_constant(scores, of_scores),
+                                                       host::row_constant(scores, of_noise));
+            const auto finish = [&](index_t b, index_t m, const auto& reduced) {
+                return fields{reduced.value(), host::one_a_lane<compute>(b, m, of_scores),
+                              host::one_a_lane<compute>(b, m, of_noise),
+                              host::one_a_lane<compute>(b, m, [&](index_t i) { return weights.at(i); })};
+            };
+            return host::sum_rows<compute>(first, n, walk, losses, finish, [&](index_t i, const fields& row) {
+                if constexpr (!is_none<decltype(g.scores)> || !is_none<decltype(g.noise)>) {
+                    host::for_elements<compute>(i, 0, width(), std::tie(scores, noise), std::tie(g.scores, g.noise),
+                                                [&](index_t, index_t, V s, V x) {
+                                                    const V r = row.weight * O::residual(s, x, row.scores, row.noise);
+                                                    return std::array{row.scores * r, row.noise * r};
+                                                });
+                }
+            });
         }
 
       private:
+        using V = batch<compute>;
+        struct policy {
+            template <class X>
+            using reducer = sum_of_terms<X>;
+            compute scale = 1;
+            SELFSAME_INLINE V term(V s, V x, V a, V b) const { return O::term(O::residual(s, x, a, b)); }
+        };
+        struct fields {
+            V loss, scores, noise, weight;
+        };
         compute level([[maybe_unused]] index_t i) const {
             if constexpr (has_sigmas) {
                 return element_cast<compute>(sigmas_(i));
@@ -111,7 +135,7 @@ struct over_noisy_scores {
 /// sample are those of Song & Ermon 2019. Inputs `noisy_scores{scores, noise}` with the sigma below, or
 /// `noisy_scores{scores, noise, sigmas}`.
 struct denoising_score_matching {
-    using walk = over_noisy_scores;
+    using inputs = over_noisy_scores;
 
     double sigma = 1;
     bool weighted = false;
@@ -146,59 +170,83 @@ struct over_sliced_scores {
 
     template <class O, class Inputs>
     class pass {
-        using scores_view = walks::view_of<2, decltype(Inputs::scores)>;
-        using directions_view = walks::view_of<2, decltype(Inputs::directions)>;
-        using products_view = walks::view_of<1, decltype(Inputs::products)>;
+        using scores_view = host::view_of<2, decltype(Inputs::scores)>;
+        using directions_view = host::view_of<2, decltype(Inputs::directions)>;
+        using products_view = host::view_of<1, decltype(Inputs::products)>;
 
       public:
-        using compute = walks::compute_type<scores_view, directions_view, products_view>;
+        using compute = host::widest_type<scores_view, directions_view, products_view>;
         static constexpr int parts = 1;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), scores_(walks::host_view<2>(inputs.scores)),
-              directions_(walks::host_view<2>(inputs.directions)), products_(walks::host_view<1>(inputs.products)) {
-            walks::check_elements<scores_view, directions_view, products_view>();
+            : objective_(objective), scores_(host::host_view<2>(inputs.scores)),
+              directions_(host::host_view<2>(inputs.directions)), products_(host::host_view<1>(inputs.products)) {
+            host::check_elements<scores_view, directions_view, products_view>();
             if (directions_.extent(0) != scores_.extent(0) || directions_.extent(1) != scores_.extent(1)) {
                 fail("directions", std::string_view(shape_text(directions_)),
                      "the shape of scores, " + shape_text(scores_));
             }
-            walks::check_size("products", products_, count(0), "rows of scores");
+            host::check_size("products", products_, count(0), "rows of scores");
         }
         index_t count(int) const { return scores_.extent(0); }
         index_t width() const { return scores_.extent(1); }
         static double share(int) { return 1; }
 
-        template <class G>
-        auto bind(const G& g) const {
-            auto s = walks::target<2>("gradient of scores", g.scores, scores_);
-            auto d = walks::target<2>("gradient of directions", g.directions, directions_);
-            auto p = walks::target<1>("gradient of products", g.products, products_);
-            walks::check_apart("gradient of directions", d, "gradient of scores", s);
-            walks::check_apart("gradient of products", p, "gradient of scores", s);
-            walks::check_apart("gradient of products", p, "gradient of directions", d);
+        void tell(aliasing_rules& rules) const {
+            rules.input("scores", scores_);
+            rules.input("directions", directions_);
+            rules.input("products", products_);
+        }
+        template <bool Adds, class G>
+        auto bind(aliasing_rules& rules, const G& g) const {
+            auto s = host::gradient_of<compute, Adds>(rules, "gradient of scores", g.scores, scores_);
+            auto d = host::gradient_of<compute, Adds>(rules, "gradient of directions", g.directions, directions_);
+            auto p = host::gradient_of<compute, Adds>(rules, "gradient of products", g.products, products_);
             return sliced_scores<decltype(s), decltype(d), decltype(p)>{s, d, p};
         }
 
-        template <class G>
-        compute visit(int, index_t i, compute weight, const G& g) const {
+        template <class Weights, class Losses, class G>
+        double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+            const host::row_source_of<compute, scores_view> scores(scores_);
+            const host::row_source_of<compute, directions_view> directions(directions_);
             const bool whole = objective_.variance_reduced;
-            double along = 0;
-            for (index_t k = 0; k < width(); ++k) {
-                const double s = element_cast<double>(scores_(i, k));
-                along += (whole ? s : element_cast<double>(directions_(i, k))) * s;
-            }
-            const auto product = element_cast<compute>(products_(i));
-            const auto inner = static_cast<compute>(along);
-            for (index_t k = 0; k < width(); ++k) {
-                const auto s = element_cast<compute>(scores_(i, k)), v = element_cast<compute>(directions_(i, k));
-                walks::put(g.scores, weight * (whole ? s : inner * v), i, k);
-                walks::put(g.directions, weight * (whole ? compute(0) : inner * s), i, k);
-            }
-            walks::put(g.products, weight, i);
-            return product + objective_.score_term(inner);
+            const auto walk = host::walk_rows<compute>(policy{whole}, scores, directions);
+            const auto finish = [&](index_t b, index_t m, const auto& reduced) {
+                const V inner = reduced.value(), zero(compute(0));
+                const V product =
+                    host::one_a_lane<compute>(b, m, [&](index_t i) { return element_cast<compute>(products_(i)); });
+                const V weight = host::one_a_lane<compute>(b, m, [&](index_t i) { return weights.at(i); });
+                // Gradients are of_scores s + of_directions v, and of_directions s.
+                return fields{product + objective_.score_term(inner), whole ? weight : zero,
+                              whole ? zero : weight * inner, weight};
+            };
+            return host::sum_rows<compute>(first, n, walk, losses, finish, [&](index_t i, const fields& row) {
+                if constexpr (!is_none<decltype(g.scores)> || !is_none<decltype(g.directions)>) {
+                    host::for_elements<compute>(i, 0, width(), std::tie(scores, directions),
+                                                std::tie(g.scores, g.directions), [&](index_t, index_t, V s, V v) {
+                                                    return std::array{
+                                                        math::fma(row.of_scores, s, row.of_directions * v),
+                                                        row.of_directions * s};
+                                                });
+                }
+                host::for_elements<compute>(0, i, 1, std::tie(weights), std::tie(g.products),
+                                            [](index_t, index_t, V w) { return std::array{w}; });
+            });
         }
 
       private:
+        using V = batch<compute>;
+        struct policy {
+            template <class X>
+            using reducer = sum_of_terms<X>;
+            bool whole;
+            compute scale = 1;
+            SELFSAME_INLINE V term(V s, V v) const { return (whole ? s : v) * s; }
+        };
+        struct fields {
+            V loss, of_scores, of_directions, weight;
+        };
+
         const O& objective_;
         scores_view scores_;
         directions_view directions_;
@@ -212,7 +260,7 @@ struct over_sliced_scores {
 /// Song, Garg, Shi & Ermon 2019, "Sliced score matching". Inputs `sliced_scores{scores, directions, products}`, where
 /// products are v' (ds/dx) v; their gradient is taken with the directions held.
 struct sliced_score_matching {
-    using walk = over_sliced_scores;
+    using inputs = over_sliced_scores;
 
     bool variance_reduced = false;
     selfsame::reduction reduction = selfsame::reduction::mean;

@@ -49,14 +49,6 @@ pair_gradients(A&&, P&&, Q&&) -> pair_gradients<A, P, Q>;
 template <class A, class P, class Q, class T>
 pair_gradients(A&&, P&&, Q&&, T&&) -> pair_gradients<A, P, Q, T>;
 
-/// Marks gradients that are added to what the tensors hold, not written over it.
-template <class Gradients>
-struct accumulate {
-    Gradients gradients;
-};
-template <class G>
-accumulate(G&&) -> accumulate<G>;
-
 namespace detail {
 
 // Evaluated in a constant expression: a member that forgot constexpr fails here, and not silently on a device.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "selfsame/core/aliasing.hpp"
 #include "selfsame/engine/host/pairwise.hpp"
+#include "selfsame/policy/accumulate.hpp"
 #include "selfsame/policy/reduction.hpp"
 
 /// \file
@@ -46,16 +48,6 @@ auto target(G&& gradient) {
     }
 }
 
-/// The gradients behind a wrapper that says how they are written.
-template <class G>
-const auto& unwrap(const G& g) {
-    if constexpr (requires { g.gradients; }) {
-        return g.gradients;
-    } else {
-        return g;
-    }
-}
-
 template <class Context, class Objective, class Inputs, class Gradients>
 class pairwise_pass {
     using T = compute_type<Inputs>;
@@ -69,7 +61,7 @@ class pairwise_pass {
     using wanted = std::remove_cvref_t<decltype(unwrap(std::declval<const Gradients&>()))>;
 
     static constexpr bool one_set = negatives::one_set, two_way = negatives::two_way, own_queue = negatives::own_queue;
-    static constexpr bool adds = requires(const Gradients& g) { g.gradients; };
+    static constexpr bool adds = host::adds<Gradients>;
     static constexpr bool wants_anchors = !is_none<decltype(wanted::anchors)>;
     static constexpr bool wants_positives = !is_none<decltype(wanted::positives)>;
     static constexpr bool wants_queue = !is_none<decltype(wanted::queue)>;
@@ -266,14 +258,11 @@ class pairwise_pass {
         check_matrix("positives", as_tensor<2>(inputs.positives), n_, "the shape of anchors");
         if (d_ == 0 && n_ > 0) fail("anchors", std::string_view(shape_text(a)), "at least one column");
         if constexpr (own_queue) check_matrix("queue", as_tensor<2>(inputs.queue), m_, "the width of anchors");
-        check_gradient("gradient of anchors", target(g.anchors), n_);
-        check_gradient("gradient of positives", target(g.positives), n_);
-        check_gradient("gradient of queue", target(g.queue), m_);
-        check_apart("gradient of positives", target(g.positives), "the memory of the gradient of anchors",
-                    target(g.anchors));
-        check_apart("gradient of queue", target(g.queue), "the memory of the gradient of anchors", target(g.anchors));
-        check_apart("gradient of queue", target(g.queue), "the memory of the gradient of positives",
-                    target(g.positives));
+        // Inputs are packed before anything is written: gradients may be their memory in any way.
+        aliasing_rules rules;
+        check_gradient(rules, "gradient of anchors", target(g.anchors), n_);
+        check_gradient(rules, "gradient of positives", target(g.positives), n_);
+        check_gradient(rules, "gradient of queue", target(g.queue), m_);
         if constexpr (wants_temperature) {
             const auto t = as_tensor<1>(g.temperature);
             if (t.size() != 1) fail("gradient of temperature", std::string_view(shape_text(t)), "one value");
@@ -281,18 +270,10 @@ class pairwise_pass {
     }
 
     template <class G>
-    void check_gradient(std::string_view name, const G& g, index_t rows) const {
+    void check_gradient(aliasing_rules& rules, std::string_view name, const G& g, index_t rows) const {
         if constexpr (!is_none<G>) {
             check_matrix(name, g, rows, "the shape of its input");
-            check_writable(name, g);
-        }
-    }
-
-    template <class G, class H>
-    static void check_apart(std::string_view name, const G& g, std::string_view given, const H& other) {
-        if constexpr (!is_none<G> && !is_none<H>) {
-            const void* const here = g.data_handle();
-            if (g.size() > 0 && other.size() > 0 && here == other.data_handle()) fail(name, given, "memory of its own");
+            rules.output(name, g);
         }
     }
 
