@@ -9,5 +9,6 @@
 #include "selfsame/objective/embedding_queue.hpp"
 #include "selfsame/objective/info_nce.hpp"
 #include "selfsame/objective/soft_cross_entropy.hpp"
+#include "selfsame/objective/sum.hpp"
 #include "selfsame/objective/swav.hpp"
 #include "selfsame/version.hpp"

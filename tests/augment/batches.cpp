@@ -7,12 +7,14 @@
 #include <string>
 
 #include "augment/images.hpp"
+#include "support.hpp"
 
 // Batches: their order, their threads, their strides, and what is refused.
 
 namespace {
 
 using namespace test_images;
+using selfsame_tests::refusal;
 
 constexpr pipeline usual{random_resized_crop{.height = 20, .width = 23, .scale = {0.3f, 1}},
                          horizontal_flip{},
@@ -235,23 +237,13 @@ TEST(Batch, NaNStaysNaN) {
     EXPECT_TRUE(y[1] != y[1]);
 }
 
-template <class F>
-std::string refusal(F&& f) {
-    try {
-        f();
-    } catch (const std::invalid_argument& e) {
-        return e.what();
-    }
-    return "accepted";
-}
-
 template <class... Ops>
 std::string refused(const pipeline<Ops...>& p, int channels = 3) {
     const bytes in(1, 8, 8, channels);
     std::vector<float> out(1000, untouched);
     const std::string text = refusal(
         [&] { apply(thrust::seq, p, in.tensor4(), 0, key{}, view<float, 4>(out.data(), {1, channels, 8, 8})); });
-    if (text != "accepted") {
+    if (!text.empty()) {
         EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](float v) { return v == untouched; }))
             << "written in spite of it";
     }
@@ -262,7 +254,7 @@ using testing::HasSubstr;
 
 TEST(Refused, Options) {
     using crop = random_resized_crop;
-    EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = 8}}), "accepted");
+    EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = 8}}), "");
     EXPECT_EQ(refused(pipeline{crop{.height = 0, .width = 8}}),
               "selfsame: random_resized_crop.height: got 0, expected >= 1");
     EXPECT_EQ(refused(pipeline{crop{.height = 8, .width = -1}}),
@@ -309,7 +301,7 @@ TEST(Refused, Tensors) {
     const auto attempt = [&](const auto& images, const sample_ids& ids, key k, const auto& to) {
         return refusal([&] { apply(thrust::seq, p, images, ids, k, to); });
     };
-    EXPECT_EQ(attempt(in.tensor4(), 0, key{}, out), "accepted");
+    EXPECT_EQ(attempt(in.tensor4(), 0, key{}, out), "");
     EXPECT_EQ(attempt(in.tensor4(), 0, key{.view = 256}, out),
               "selfsame: key.view: got 256, expected a view below 256");
     EXPECT_EQ(attempt(in.tensor4(), std::vector<std::uint64_t>(3), key{}, out),
@@ -352,7 +344,7 @@ TEST(Refused, GivenParameters) {
         const std::vector given{good};
         return refusal([&] { apply(thrust::seq, p, in.tensor4(), given, out); });
     };
-    EXPECT_EQ(attempt({1, 1, 7, 8}, 1), "accepted");
+    EXPECT_EQ(attempt({1, 1, 7, 8}, 1), "");
     EXPECT_EQ(attempt({1, 1, 8, 8}, 1),
               "selfsame: parameters: crop: got 8 x 8 at (1, 1), expected a window of the image, 8 x 9");
     EXPECT_THAT(attempt({0, -1, 8, 8}, 1), HasSubstr("at (0, -1)"));

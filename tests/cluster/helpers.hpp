@@ -6,6 +6,7 @@
 
 #include "reference.hpp"
 #include "selfsame/cluster/sinkhorn.hpp"
+#include "support.hpp"
 
 /// \file
 /// Calls of `assign` whatever the types and the memory are.

@@ -177,20 +177,10 @@ TEST(SinkhornEdges, MarginalsOfManyMagnitudes) {
     });
 }
 
-template <class F>
-std::string message(F&& f) {
-    try {
-        f();
-    } catch (const std::invalid_argument& e) {
-        return e.what();
-    }
-    return "no error";
-}
-
 TEST(SinkhornEdges, RefusedOptions) {
     using testing::HasSubstr;
     const dense scores = random_scores(4, 3, 7);
-    const auto with = [&](const auto& options) { return message([&] { assign<float>(options, scores); }); };
+    const auto with = [&](const auto& options) { return refusal([&] { assign<float>(options, scores); }); };
     EXPECT_EQ(with(sinkhorn<>{.epsilon = 0}), "selfsame: epsilon: got 0, expected > 0");
     EXPECT_THAT(with(sinkhorn<>{.epsilon = NAN}), HasSubstr("epsilon"));
     EXPECT_THAT(with(sinkhorn<>{.epsilon = -1}), HasSubstr("epsilon"));
@@ -213,17 +203,17 @@ TEST(SinkhornEdges, RefusedShapes) {
     const auto m = [](std::vector<float>& v, index_t rows, index_t columns) {
         return selfsame::matrix(v.data(), rows, columns);
     };
-    EXPECT_EQ(message([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, m(x, 4, 6), m(q, 6, 4)); }),
+    EXPECT_EQ(refusal([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, m(x, 4, 6), m(q, 6, 4)); }),
               "selfsame: codes: got 6 x 4, expected 4 x 6");
-    EXPECT_THAT(message([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, m(x, 4, 0), m(q, 4, 0)); }),
+    EXPECT_THAT(refusal([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, m(x, 4, 0), m(q, 4, 0)); }),
                 HasSubstr("scores: got 4 x 0"));
-    EXPECT_THAT(message([&] {
+    EXPECT_THAT(refusal([&] {
                     selfsame::assign(
                         thrust::seq, sinkhorn<>{}, m(x, 4, 6),
                         selfsame::view(q.data(), std::array<index_t, 2>{4, 6}, std::array<index_t, 2>{0, 1}));
                 }),
                 HasSubstr("codes: got a stride of 0"));
-    EXPECT_THAT(message([&] {
+    EXPECT_THAT(refusal([&] {
                     selfsame::assign(thrust::seq, sinkhorn<>{}, m(x, 4, 6), m(q, 4, 6), std::vector<std::uint8_t>(3));
                 }),
                 HasSubstr("mask: got 3, expected a value for each sample of 4 x 6"));

@@ -17,6 +17,7 @@ namespace {
 using selfsame::as_tensor;
 using selfsame::index_t;
 using selfsame::memory_space;
+using selfsame_tests::refusal;
 
 /// A type of somebody else, which knows its rank, and one that does not.
 struct grid {
@@ -52,16 +53,6 @@ struct selfsame::tensor_traits<array_of_any_rank> {
 };
 
 namespace {
-
-template <class F>
-std::string refusal(F&& f) {
-    try {
-        f();
-    } catch (const std::invalid_argument& e) {
-        return e.what();
-    }
-    return "accepted";
-}
 
 TEST(Tensor, RowMajorByDefault) {
     std::vector<int> x(2 * 3 * 5);
@@ -184,7 +175,7 @@ TEST(Tensor, OutputsWhoseElementsShareMemoryAreRefused) {
                                      selfsame::view(x.data(), extents, std::array<index_t, 2>{down, across}));
         });
     };
-    EXPECT_EQ(check(3, 1), "accepted");
+    EXPECT_EQ(check(3, 1), "");
     EXPECT_EQ(check(0, 1), "selfsame: gradient: got a stride of 0, expected elements that do not overlap");
     EXPECT_EQ(check(3, 0), "selfsame: gradient: got a stride of 0, expected elements that do not overlap");
     // One row may have any stride: nothing overlaps.
@@ -192,7 +183,7 @@ TEST(Tensor, OutputsWhoseElementsShareMemoryAreRefused) {
                   selfsame::check_writable(
                       "gradient", selfsame::view(x.data(), std::array<index_t, 2>{1, 3}, std::array<index_t, 2>{0, 1}));
               }),
-              "accepted");
+              "");
 }
 
 TEST(Errors, SayWhatWasGivenAndWhatWasExpected) {

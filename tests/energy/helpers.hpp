@@ -9,6 +9,8 @@
 #include <selfsame/energy/energy.hpp>
 #include <vector>
 
+#include "support.hpp"
+
 /// \file
 /// Shared by the tests of energies: random numbers, central differences, and energies in closed form.
 
@@ -17,22 +19,6 @@ namespace selfsame_tests {
 using selfsame::index_t;
 using selfsame::none;
 using doubles = std::vector<double>;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
-
-/// RapidCheck draws the same cases each time, fewer under a sanitizer; the variable RC_PARAMS says otherwise.
-inline const bool repeatable =
-    setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
 
 inline doubles uniforms(std::size_t count, double low, double high, std::uint64_t seed) {
     std::mt19937_64 random(seed);
@@ -108,16 +94,5 @@ struct two_wells {
     static double energy(double x) { return 2 * (x * x - 1) * (x * x - 1); }
     static double slope(double x) { return 8 * x * (x * x - 1); }
 };
-
-/// The message of what f throws; empty if it does not throw std::invalid_argument.
-template <class F>
-std::string refusal(F&& f) {
-    try {
-        f();
-    } catch (const std::invalid_argument& e) {
-        return e.what();
-    }
-    return "";
-}
 
 }  // namespace selfsame_tests

@@ -7,26 +7,12 @@
 #include <random>
 #include <vector>
 
+#include "support.hpp"
+
 /// \file
 /// A dense float64 walk over pairs for any objective, given as plain functions: what the engine must reproduce.
 
 namespace selfsame_tests {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
-
-/// RapidCheck draws the same cases each time, fewer under a sanitizer; the variable RC_PARAMS says otherwise.
-inline const bool repeatable =
-    setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
 
 using matrix = std::vector<std::vector<double>>;
 

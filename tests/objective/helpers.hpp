@@ -14,6 +14,7 @@
 
 #include "reference.hpp"
 #include "selfsame/objective/info_nce.hpp"
+#include "support.hpp"
 
 /// \file
 /// Shared by the tests of objectives: problems with memory layouts, and one function that gives a problem to the
@@ -24,22 +25,6 @@ namespace selfsame_tests {
 using selfsame::bfloat16;
 using selfsame::half;
 using selfsame::index_t;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
-
-/// RapidCheck draws the same cases each time, fewer under a sanitizer; the variable RC_PARAMS says otherwise.
-inline const bool repeatable =
-    setenv("RC_PARAMS", sanitized ? "seed=20240607 max_success=25" : "seed=20240607", 0) == 0;
 
 /// How a matrix lies in memory. The last two make all rows, or all elements, one and the same: only for inputs.
 enum class layout { packed, padded, transposed, upside_down, mirrored, spread, repeated, constant };

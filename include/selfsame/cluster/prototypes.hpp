@@ -120,13 +120,13 @@ class prototype_pass {
         }
         if (!each()) loss(0) = element_cast<E>(total);
     }
-    template <class Output>
+    template <bool Adds, class Output>
     void write_features(const Output& out) const {
-        write(features_, views_ * n_, out);
+        write<Adds>(features_, views_ * n_, out);
     }
-    template <class Output>
+    template <bool Adds, class Output>
     void write_prototypes(const Output& out) const {
-        write(prototypes_, k_, out);
+        write<Adds>(prototypes_, k_, out);
     }
 
     template <class Loss>
@@ -143,8 +143,8 @@ class prototype_pass {
         }
     }
     template <class Output>
-    void check_gradient(std::string_view name, const Output& out, index_t rows) const {
-        check_writable(name, out);
+    void check_gradient(aliasing_rules& rules, std::string_view name, const Output& out, index_t rows) const {
+        rules.output(name, out);
         if (out.extent(0) != rows || out.extent(1) != d_)
             fail(name, std::string_view(shape_text(out)), "the shape of its input");
     }
@@ -276,7 +276,7 @@ class prototype_pass {
         }
     }
 
-    template <class Set, class Output>
+    template <bool Adds, class Set, class Output>
     void write(const Set& set, index_t n, const Output& out) const {
         using E = typename Output::value_type;
         constexpr index_t some = 64;
@@ -284,7 +284,8 @@ class prototype_pass {
             for (index_t i = p * some; i < (std::min)(n, (p + 1) * some); ++i) {
                 T* const g = set.gradient(i);
                 set.differentiate(i, g);
-                for (index_t k = 0; k < d_; ++k) out(i, k) = element_cast<E>(g[k]);
+                for (index_t k = 0; k < d_; ++k)
+                    out(i, k) = element_cast<E>(Adds ? element_cast<T>(out(i, k)) + g[k] : g[k]);
             }
         });
     }

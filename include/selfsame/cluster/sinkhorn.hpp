@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "selfsame/core/aliasing.hpp"
 #include "selfsame/engine/host/rowwise_columns.hpp"
 #include "selfsame/policy/marginals.hpp"
 
@@ -347,7 +348,10 @@ sinkhorn_report assign(const C& ctx, const Options& options, const S& scores, co
     const index_t positions = Rank == 3 ? scores.extent(0) : 1;
     const index_t samples = scores.extent(Rank - 2), prototypes = scores.extent(Rank - 1);
     if (prototypes < 1) fail("scores", std::string_view(shape_text(scores)), "at least one prototype");
-    check_writable("codes", codes);
+    aliasing_rules rules;
+    rules.input("scores", scores);
+    rules.input("mask", mask);
+    rules.output("codes", codes, "scores");
     options.check(prototypes);
     const auto c = as_context(ctx);
     using P = std::remove_cvref_t<decltype(c.policy)>;

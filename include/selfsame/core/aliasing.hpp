@@ -122,7 +122,7 @@ class aliasing_rules {
 
     void add_output(std::string_view name, const footprint& f, std::string_view may_replace) {
         for (std::size_t k = 0; k < inputs_.count; ++k) {
-            const bool own = inputs_.names[k] == may_replace;
+            const bool own = !may_replace.empty() && inputs_.names[k] == may_replace;
             if (own && same_elements(f, inputs_.footprints[k])) continue;
             if (!may_overlap(f, inputs_.footprints[k])) continue;
             std::string given = own ? "a part of the memory of the " : "the memory of the ";

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "selfsame/core/aliasing.hpp"
+#include "selfsame/engine/host/results.hpp"
 #include "selfsame/engine/host/rowwise.hpp"
+#include "selfsame/policy/accumulate.hpp"
 #include "selfsame/policy/softmax.hpp"
 
 /// \file
@@ -218,7 +221,9 @@ void forward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& 
     scores.check();
     host::check_logits(z);
     host::check_shape("values", out, z.extent(0), set::count, "rows of logits x scores");
-    check_writable("values", out);
+    aliasing_rules rules;
+    rules.input("logits", z);
+    rules.output("values", out);
     using T = typename compute<element_t<Logits, 2>>::type;
     using walk = host::score_walk<T, set, false>;
     using rows = host::row_source_of<T, std::remove_const_t<decltype(z)>>;
@@ -230,7 +235,7 @@ void forward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& 
 
 namespace host {
 
-template <class C, class... Scores, class Logits, class Values, class Upstream, class Gradient>
+template <bool Adds, class C, class... Scores, class Logits, class Values, class Upstream, class Gradient>
 void score_gradients(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, const Values& values,
                      const Upstream& upstream, const Gradient& gradient) {
     using set = logit_scores<Scores...>;
@@ -239,16 +244,21 @@ void score_gradients(const C& ctx, const logit_scores<Scores...>& scores, const 
     scores.check();
     check_logits(logits);
     const index_t rows = logits.extent(0);
+    aliasing_rules rules;
+    rules.input("logits", logits);
     check_shape("gradient", gradient, rows, logits.extent(1), "the shape of logits");
-    check_writable("gradient", gradient);
+    if constexpr (!is_none<Upstream>) {
+        check_shape("upstream", upstream, rows, set::count, "the shape of the scores");
+        rules.input("upstream", upstream);
+    }
+    rules.output("gradient", gradient, Adds ? "" : "logits");
     if constexpr (!is_none<Values>) {
         check_shape("values", values, rows, set::count, "rows of logits x scores");
-        check_writable("values", values);
+        rules.output("values", values);
     }
-    if constexpr (!is_none<Upstream>) check_shape("upstream", upstream, rows, set::count, "the shape of the scores");
     const walk policy(scores);
     const row_source_of<T, Logits> source(logits);
-    const row_source_of<T, Gradient> out(gradient);
+    const auto out = results_of<T, Adds>(gradient);
     row_walk<T, walk, row_source_of<T, Logits>>(policy, source)
         .reduce_and_write(ctx, out, [&](index_t first, index_t n, const auto& r) {
             typename walk::weighted_row row{policy.row_of(r), {}};
@@ -265,20 +275,23 @@ void score_gradients(const C& ctx, const logit_scores<Scores...>& scores, const 
 
 }  // namespace host
 
-/// gradient = d sum(upstream * scores) / d logits, B x K; it may be the memory of the logits.
+/// gradient = d sum(upstream * scores) / d logits, B x K, or `accumulate{gradient}`; it may be the memory of the
+/// logits.
 template <execution C, class... Scores, class Logits, class Upstream, class Gradient>
 void backward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, const Upstream& upstream,
               Gradient&& gradient) {
-    host::score_gradients(as_context(ctx), scores, as_tensor<2>(logits), none{},
-                          host::score_matrix<logit_scores<Scores...>>(upstream), as_tensor<2>(gradient));
+    host::score_gradients<host::adds<Gradient>>(as_context(ctx), scores, as_tensor<2>(logits), none{},
+                                                host::score_matrix<logit_scores<Scores...>>(upstream),
+                                                as_tensor<2>(host::unwrap(gradient)));
 }
 
 /// Scores and the gradient of their sum at once.
 template <execution C, class... Scores, class Logits, class Values, class Gradient>
 void value_and_grad(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, Values&& values,
                     Gradient&& gradient) {
-    host::score_gradients(as_context(ctx), scores, as_tensor<2>(logits),
-                          host::score_matrix<logit_scores<Scores...>>(values), none{}, as_tensor<2>(gradient));
+    host::score_gradients<host::adds<Gradient>>(as_context(ctx), scores, as_tensor<2>(logits),
+                                                host::score_matrix<logit_scores<Scores...>>(values), none{},
+                                                as_tensor<2>(host::unwrap(gradient)));
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA

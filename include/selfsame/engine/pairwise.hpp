@@ -137,19 +137,20 @@ void backward(const C& ctx, const O& objective, const Inputs& inputs, const Save
     pass.differentiate(as_tensor<1>(upstream), gradients);
 }
 
-/// Loss and gradients at once (upstream 1): packs the inputs once, and may keep similarities in the context's scratch
-/// budget instead of computing them twice.
-template <execution C, pairwise_objective O, class Inputs, class Loss, class Gradients>
-void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, const Gradients& gradients) {
+/// Loss, and gradients of upstream x loss, at once: packs the inputs once, and may keep similarities in the context's
+/// scratch budget instead of computing them twice.
+template <execution C, pairwise_objective O, class Inputs, class Loss, class Gradients, class Upstream = double>
+void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, const Gradients& gradients,
+                    const Upstream& upstream = 1.0) {
     const auto c = as_context(ctx);
     host::pairwise_pass pass(c, objective, inputs, gradients);
     pass.check_loss(as_tensor<1>(loss));
+    pass.check_upstream(as_tensor<1>(upstream));
     pass.keep_logits();
     pass.reduce();
     pass.write_loss(as_tensor<1>(loss));
     pass.keep_rows();
-    const double one = 1;
-    pass.differentiate(as_tensor<1>(one), gradients);
+    pass.differentiate(as_tensor<1>(upstream), gradients);
 }
 
 /// As above, for one value: returned.

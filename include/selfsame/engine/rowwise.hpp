@@ -89,7 +89,7 @@ auto gradient_of(aliasing_rules& rules, std::string_view name, G& gradient, cons
             fail(name, std::string_view(shape_text(v)), "the shape of its input, " + shape_text(input));
         }
         constexpr std::string_view prefix = "gradient of ";
-        rules.output(name, v, name.substr(prefix.size()));
+        rules.output(name, v, Adds ? std::string_view() : name.substr(prefix.size()));
     }
     return results_of<T, Adds>(v);
 }

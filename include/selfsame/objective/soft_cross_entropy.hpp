@@ -133,13 +133,13 @@ using soft_target_type = std::conditional_t<std::is_same_v<element_t<decltype(In
                                                 std::is_same_v<element_t<decltype(Inputs::teacher), 2>, double>,
                                             double, float>;
 
-template <class C, class T, class P, class Inputs, class Loss, class Upstream, class Gradient>
+template <bool Adds = false, class C, class T, class P, class Inputs, class Loss, class Upstream, class Gradient>
 void soft_targets(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, const Loss& loss,
                   const Upstream& upstream, const Gradient& gradient) {
     const auto c = as_context(ctx);
     soft_target_pass<soft_target_type<Inputs>, std::remove_const_t<decltype(c)>, soft_cross_entropy<T, P>, Inputs>(
         c, objective, inputs)
-        .run(loss, upstream, gradient);
+        .template run<Adds>(loss, upstream, gradient);
 }
 
 }  // namespace host
@@ -156,19 +156,20 @@ auto forward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inpu
     return loss;
 }
 
-/// gradient = d sum(upstream * loss) / d students; it may be the memory of the students.
+/// gradient = d sum(upstream * loss) / d students, or `accumulate{gradient}`; it may be the memory of the students.
 template <execution C, class T, class P, class Inputs, class Upstream, class Gradient>
 void backward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, const Upstream& upstream,
               Gradient&& gradient) {
-    host::soft_targets(ctx, objective, inputs, none{}, as_tensor<1>(upstream), as_tensor<2>(gradient));
+    host::soft_targets<host::adds<Gradient>>(ctx, objective, inputs, none{}, as_tensor<1>(upstream),
+                                             as_tensor<2>(host::unwrap(gradient)));
 }
 
-/// Loss and gradient of the students at once.
-template <execution C, class T, class P, class Inputs, class Loss, class Gradient>
+/// Loss, and gradient of the students of upstream x loss, at once.
+template <execution C, class T, class P, class Inputs, class Loss, class Gradient, class Upstream = double>
 void value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, Loss&& loss,
-                    Gradient&& gradient) {
-    const double one = 1;
-    host::soft_targets(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(one), as_tensor<2>(gradient));
+                    Gradient&& gradient, const Upstream& upstream = 1.0) {
+    host::soft_targets<host::adds<Gradient>>(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(upstream),
+                                             as_tensor<2>(host::unwrap(gradient)));
 }
 template <execution C, class T, class P, class Inputs, class Gradient>
 auto value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs,

@@ -57,7 +57,8 @@ using prototype_type = std::conditional_t<std::is_same_v<element_t<decltype(Inpu
 
 template <class C, class A, class Inputs, class Loss, class Upstream, class Gradients>
 void prototypes(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Loss& loss,
-                const Upstream& upstream, const Gradients& gradients) {
+                const Upstream& upstream, const Gradients& wanted) {
+    const auto& gradients = unwrap(wanted);
     constexpr bool features = !is_none<decltype(gradients.features)>,
                    prototypes = !is_none<decltype(gradients.prototypes)>;
     const auto c = as_context(ctx);
@@ -65,15 +66,20 @@ void prototypes(const C& ctx, const swav<A>& objective, const Inputs& inputs, co
         pass(c, objective, inputs);
     if constexpr (!is_none<Loss>) pass.check_loss(loss);
     pass.check_upstream(upstream);
+    aliasing_rules rules;  // inputs are packed before anything is written
+    if constexpr (adds<Gradients>) {
+        rules.input("features", as_tensor<2>(inputs.features));
+        rules.input("prototypes", as_tensor<2>(inputs.prototypes));
+    }
     if constexpr (features)
-        pass.check_gradient("gradient of features", as_tensor<2>(gradients.features), pass.feature_rows());
+        pass.check_gradient(rules, "gradient of features", as_tensor<2>(gradients.features), pass.feature_rows());
     if constexpr (prototypes)
-        pass.check_gradient("gradient of prototypes", as_tensor<2>(gradients.prototypes), pass.prototype_rows());
+        pass.check_gradient(rules, "gradient of prototypes", as_tensor<2>(gradients.prototypes), pass.prototype_rows());
     if (pass.samples() > 0) pass.assign_codes();
     pass.run(upstream);
     if constexpr (!is_none<Loss>) pass.write_loss(loss);
-    if constexpr (features) pass.write_features(as_tensor<2>(gradients.features));
-    if constexpr (prototypes) pass.write_prototypes(as_tensor<2>(gradients.prototypes));
+    if constexpr (features) pass.template write_features<adds<Gradients>>(as_tensor<2>(gradients.features));
+    if constexpr (prototypes) pass.template write_prototypes<adds<Gradients>>(as_tensor<2>(gradients.prototypes));
 }
 
 }  // namespace host
@@ -92,19 +98,18 @@ auto forward(const C& ctx, const swav<A>& objective, const Inputs& inputs) {
     return loss;
 }
 
-/// Gradients of upstream . loss.
+/// Gradients of upstream . loss, or `accumulate{gradients}`.
 template <execution C, class A, class Inputs, class Upstream, class Gradients>
 void backward(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Upstream& upstream,
               const Gradients& gradients) {
     host::prototypes(ctx, objective, inputs, none{}, as_tensor<1>(upstream), gradients);
 }
 
-/// Loss and gradients at once.
-template <execution C, class A, class Inputs, class Loss, class Gradients>
+/// Loss, and gradients of upstream . loss, at once.
+template <execution C, class A, class Inputs, class Loss, class Gradients, class Upstream = double>
 void value_and_grad(const C& ctx, const swav<A>& objective, const Inputs& inputs, Loss&& loss,
-                    const Gradients& gradients) {
-    const double one = 1;
-    host::prototypes(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(one), gradients);
+                    const Gradients& gradients, const Upstream& upstream = 1.0) {
+    host::prototypes(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(upstream), gradients);
 }
 template <execution C, class A, class Inputs, class Gradients>
 auto value_and_grad(const C& ctx, const swav<A>& objective, const Inputs& inputs, const Gradients& gradients) {

@@ -20,7 +20,7 @@ inline constexpr bool adds = requires(const G& g) { g.gradients; };
 
 /// The gradients behind a wrapper that says how they are written.
 template <class G>
-constexpr const auto& unwrap(const G& g) {
+constexpr auto& unwrap(G&& g) {
     if constexpr (adds<G>) {
         return g.gradients;
     } else {

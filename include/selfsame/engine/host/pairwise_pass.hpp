@@ -258,8 +258,14 @@ class pairwise_pass {
         check_matrix("positives", as_tensor<2>(inputs.positives), n_, "the shape of anchors");
         if (d_ == 0 && n_ > 0) fail("anchors", std::string_view(shape_text(a)), "at least one column");
         if constexpr (own_queue) check_matrix("queue", as_tensor<2>(inputs.queue), m_, "the width of anchors");
-        // Inputs are packed before anything is written: gradients may be their memory in any way.
+        // Inputs are packed before anything is written: gradients may be their memory in any way, unless they are
+        // added.
         aliasing_rules rules;
+        if constexpr (adds) {
+            rules.input("anchors", a);
+            rules.input("positives", as_tensor<2>(inputs.positives));
+            if constexpr (own_queue) rules.input("queue", as_tensor<2>(inputs.queue));
+        }
         check_gradient(rules, "gradient of anchors", target(g.anchors), n_);
         check_gradient(rules, "gradient of positives", target(g.positives), n_);
         check_gradient(rules, "gradient of queue", target(g.queue), m_);

@@ -104,6 +104,7 @@ class row_walk {
     [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state,
                                      bool past_caches) const {
         T buffer[stretch];
+        past_caches = past_caches && out.in_place();  // the buffer is read again at once
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
             const index_t piece = out.in_place() ? n : stretch;
             for (index_t done = 0; done < n; done += piece) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "selfsame/core/aliasing.hpp"
+#include "selfsame/engine/host/results.hpp"
 #include "selfsame/engine/host/rowwise.hpp"
+#include "selfsame/policy/accumulate.hpp"
 #include "selfsame/policy/reduction.hpp"
 #include "selfsame/policy/softmax.hpp"
 
@@ -134,14 +137,14 @@ class soft_target_pass {
 
     index_t samples() const { return samples_; }
 
-    /// losses: one value, or one a sample; upstream: of each loss; gradient: of the students, or none.
-    template <class Loss, class Upstream, class Gradient>
+    /// losses: one value, or one a sample; upstream: of each loss; gradient: of the students, or none; added if Adds.
+    template <bool Adds, class Loss, class Upstream, class Gradient>
     void run(const Loss& loss, const Upstream& upstream, const Gradient& gradient) const {
         constexpr bool writes = !is_none<Gradient>;
         const auto teacher = as_tensor<2>(inputs_.teacher);
         const auto student = as_tensor<2>(inputs_.students);
         const bool each = objective_.reduction == reduction::per_sample;
-        check_outputs(loss, upstream, gradient, each);
+        check_outputs<Adds>(loss, upstream, gradient, each);
         const double total_weight = each || objective_.reduction == reduction::sum ? 1 : sum_of_weights();
 
         const index_t stride = (columns_ + L - 1) / L * L, tables = teachers_ + students_;
@@ -177,7 +180,7 @@ class soft_target_pass {
             if constexpr (writes) {
                 const double up = element_cast<double>(upstream(upstream.size() > 1 ? b : 0));
                 total = views_of_sample<T>(walk, views, T(up * weight / objective_.temperature),
-                                           row_source_of<T, Gradient>(gradient), past_caches);
+                                           results_of<T, Adds>(gradient), past_caches);
             } else {
                 total = views_of_sample<T>(walk, views, T(0), none{}, false);
             }
@@ -229,24 +232,30 @@ class soft_target_pass {
         }
     }
 
-    template <class Loss, class Upstream, class Gradient>
+    template <bool Adds, class Loss, class Upstream, class Gradient>
     void check_outputs(const Loss& loss, const Upstream& upstream, const Gradient& gradient, bool each) const {
         const auto one = static_cast<std::size_t>(each ? samples_ : 1);
-        if constexpr (!is_none<Loss>) {
-            check_writable("loss", loss);
-            if (loss.size() != one)
-                fail("loss", std::string_view(shape_text(loss)), each ? "one value a sample" : "one value");
-        }
+        aliasing_rules rules;
+        rules.input("teacher", as_tensor<2>(inputs_.teacher));
+        rules.input("students", as_tensor<2>(inputs_.students));
+        if constexpr (!is_none<decltype(Inputs::center)>) rules.input("center", as_tensor<1>(inputs_.center));
+        if constexpr (has_weights) rules.input("weights", as_tensor<1>(inputs_.weights));
         if constexpr (!is_none<Upstream>) {
+            rules.input("upstream", upstream);
             if (upstream.size() != 1 && upstream.size() != one) {
                 fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
             }
         }
         if constexpr (!is_none<Gradient>) {
-            check_writable("gradient", gradient);
             if (gradient.extent(0) != students_ * samples_ || gradient.extent(1) != columns_) {
                 fail("gradient", std::string_view(shape_text(gradient)), "the shape of students");
             }
+            rules.output("gradient", gradient, Adds ? "" : "students");
+        }
+        if constexpr (!is_none<Loss>) {
+            if (loss.size() != one)
+                fail("loss", std::string_view(shape_text(loss)), each ? "one value a sample" : "one value");
+            rules.output("loss", loss);
         }
     }
 
