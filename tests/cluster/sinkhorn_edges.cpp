@@ -177,6 +177,16 @@ TEST(SinkhornEdges, MarginalsOfManyMagnitudes) {
     });
 }
 
+TEST(SinkhornEdges, CodesMayReplaceTheirScoresAloneAndNoPart) {
+    std::vector<float> memory(40, 0.5f);
+    const auto part = [&](int first) { return selfsame::matrix(memory.data() + first, 4, 5); };
+    EXPECT_EQ(refusal([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, part(0), part(0)); }), "");
+    EXPECT_EQ(refusal([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, part(0), part(20)); }), "");
+    EXPECT_EQ(refusal([&] { selfsame::assign(thrust::seq, sinkhorn<>{}, part(0), part(5)); }),
+              "selfsame: codes: got a part of the memory of the scores, expected all of it, element by element, or "
+              "memory of its own");
+}
+
 TEST(SinkhornEdges, RefusedOptions) {
     using testing::HasSubstr;
     const dense scores = random_scores(4, 3, 7);

@@ -136,6 +136,60 @@ TEST(AddedGradients, NotToTheInputItself) {
     EXPECT_NE(refusal([&] { backward(ctx, ibot{}, views{rows(y, 4), rows(x, 4)}, 1.0, accumulate{rows(x, 4)}); }), "");
 }
 
+// Beginning at one address or not: outputs that share memory with one another, or with a part of an input.
+TEST(Aliases, OverlapsAreRefused) {
+    doubles memory = values(100, 3), y = values(24, 4), g(24);
+    const auto part = [&](std::size_t first, index_t pitch = 6) {
+        return view(memory.data() + first, std::array<index_t, 2>{4, 6}, std::array<index_t, 2>{pitch, 1});
+    };
+    const auto run = [&](auto&& anchors, auto&& positives) {
+        return refusal(
+            [&] { value_and_grad(ctx, nt_xent{}, pairs{rows(y, 6), part(0)}, pair_gradients{anchors, positives}); });
+    };
+    EXPECT_EQ(run(part(24), part(47)),
+              "selfsame: gradient of positives: got the memory of the gradient of anchors, expected memory of its own");
+    EXPECT_EQ(run(part(24), part(48)), "");
+    EXPECT_EQ(run(part(24, 12), part(30, 12)), "");  // left and right columns of one matrix
+    EXPECT_NE(run(part(24, 12), part(29, 12)), "");
+    EXPECT_EQ(run(part(10), none{}), "");  // what an input is copied from before
+
+    const logit_scores<free_energy> energy{};
+    const doubles up(4, 1.0);
+    EXPECT_EQ(refusal([&] { backward(ctx, energy, part(0), up, part(0)); }), "");
+    EXPECT_EQ(refusal([&] { backward(ctx, energy, part(0), up, part(6)); }),
+              "selfsame: gradient: got a part of the memory of the logits, expected all of it, element by element, or "
+              "memory of its own");
+    EXPECT_NE(refusal([&] { forward(ctx, energy, part(0), vector(memory.data() + 3, 4)); }), "");
+    EXPECT_NE(refusal([&] { value_and_grad(ctx, energy, part(0), vector(g.data() + 3, 4), rows(g, 6)); }), "");
+    EXPECT_EQ(refusal([&] { backward(ctx, ibot{}, views{rows(y, 6), part(0)}, 1.0, part(0)); }), "");
+    EXPECT_NE(refusal([&] { backward(ctx, ibot{}, views{rows(y, 6), part(0)}, 1.0, part(1)); }), "");
+    EXPECT_EQ(refusal([&] { backward(ctx, ibot{}, views{part(0), rows(y, 6)}, 1.0, part(0)); }),
+              "selfsame: gradient: got the memory of the teacher, expected memory of its own");
+
+    const auto some = [&](std::size_t first) { return vector(memory.data() + first, 8); };
+    const contrastive_divergence divergence;
+    const auto contrast = [&](auto&& data, auto&& samples) {
+        return refusal(
+            [&] { value_and_grad(ctx, divergence, energy_samples{some(0), some(8)}, energy_samples{data, samples}); });
+    };
+    EXPECT_EQ(contrast(some(0), some(8)), "");
+    EXPECT_NE(contrast(some(8), none{}), "");  // samples are read after it is written
+    EXPECT_NE(contrast(some(1), none{}), "");
+    EXPECT_NE(contrast(some(20), some(27)), "");
+    EXPECT_EQ(contrast(some(20), some(28)), "");
+    EXPECT_EQ(refusal([&] {
+                  value_and_grad(ctx, divergence, energy_samples{some(0), some(8)}, memory[21],
+                                 energy_samples{some(20), none{}});
+              }),
+              "selfsame: loss: got the memory of the gradient of data, expected memory of its own");
+    const swav<> objective{.pairing = {.teachers = 1, .students = 2}};
+    EXPECT_NE(refusal([&] {
+                  value_and_grad(ctx, objective, prototype_views{rows(y, 6), part(0)},
+                                 prototype_gradients{part(24), part(40)});
+              }),
+              "");
+}
+
 TEST(SumsOfObjectives, AreSumsOfValuesAndGradients) {
     auto a = values(40, 1), p = values(40, 2);
     doubles one(40), two(40), three(40), sum(40);
