@@ -13,6 +13,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "image_sheet.hpp"
@@ -302,22 +303,25 @@ clothes_result by_score_matching(const at::Tensor& data, const reference& gaussi
 
     result.divergences = result.training.divergences;
 
-    constexpr index_t looks = 10;
+    // Levels at which chains are looked at: there is little to see in the first ones.
+    constexpr std::array<index_t, 9> looks{13, 17, 20, 23, 26, 29, 32, 36, schedule.levels};
     const double began = pretrain::now();
     at::Tensor x = at::empty({sample_count, pixels});
     const auto rows = torch_view<float, 2>(x);
     selfsame::replay_buffer<float>(pixels, 1, 1)
         .draw({.seed = seed + 1}, rows, selfsame::normal_start{0, schedule.highest});
-    chain_sheet sheet(1 + looks);
+    chain_sheet sheet(1 + looks.size());
     sheet.show(x);
     pretrain::progress_line progress("clothes, annealed Langevin");
-    for (index_t k = 0; k < looks; ++k) {
-        const index_t first = k * schedule.levels / looks, last = (k + 1) * schedule.levels / looks;
+    index_t first = 0;
+    for (const index_t last : looks) {
         const auto report = selfsame::sample(ctx, schedule, score_as_callable(score), rows,
                                              selfsame::chain_key{.seed = seed + 1}, first, last);
         result.divergences += static_cast<std::int64_t>(report.divergences.size());
         sheet.show(x);
-        progress.update("level " + std::to_string(last) + " of " + std::to_string(schedule.levels), k + 1 == looks);
+        progress.update("level " + std::to_string(last) + " of " + std::to_string(schedule.levels),
+                        last == schedule.levels);
+        first = last;
     }
     progress.finish();
     result.sampling_seconds = pretrain::now() - began;

@@ -124,7 +124,7 @@ std::vector<mode_result> modes_by_contrastive_divergence(std::uint64_t seed, std
 
     // From a quarter of the energy, where modes are no obstacles, to all of it; then looked at repeatedly.
     constexpr index_t looks = 4, steps = 300;
-    const std::vector<double> shares{0.25, 0.5, 0.75, 0.9, 1, 1, 1};
+    const std::vector<double> shares{0.25, 0.5, 0.75, 0.9, 0.95, 1, 1, 1, 1};
     at::Tensor chains = at::empty({sample_count / looks, 2});
     const auto rows = torch_view<float, 2>(chains);
     selfsame::replay_buffer<float>(2, 1, 1).draw({.seed = seed + 1}, rows, selfsame::uniform_start{-3, 3});
