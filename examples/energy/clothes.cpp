@@ -263,7 +263,7 @@ clothes_result by_contrastive_divergence(const at::Tensor& data, const reference
         sheet.show(gaussian.picture(z));
     };
     for (index_t k = 0; k < looks; ++k) {
-        go(sampler, index_t{8} << k);  // ever longer
+        go(sampler, index_t{4} << k);  // ever longer
         progress.update(std::to_string(k + 1) + " of " + std::to_string(looks), k + 1 == looks);
     }
     // The mean of what lies behind the blur.

@@ -1,6 +1,9 @@
 #include "page.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
+#include <numeric>
 
 namespace example {
 namespace {
@@ -17,8 +20,9 @@ th, td { text-align: right; padding: 8px; border-bottom: 1px solid var(--line); 
 th:first-child, td:first-child { text-align: left; }
 svg { display: block; width: 100%; height: auto; font: 13px system-ui, "DejaVu Sans", sans-serif; }
 svg text { fill: var(--soft); } .grid { stroke: var(--line); } .axis { stroke: #aab3c0; }
-.curve { fill: none; stroke: #3366cc; stroke-width: 1.6; } circle { fill-opacity: .55; }
+.curve { fill: none; stroke-width: 1.6; } circle { fill-opacity: .55; }
 .row { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 20px; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 28px; }
 .sheet { max-width: 100%; height: auto; image-rendering: pixelated; display: block; margin: 0 auto 14px; }
 )";
 
@@ -35,8 +39,8 @@ std::string row_of(const mode_masses& masses) {
 }
 
 std::string table(const std::vector<mode_result>& modes) {
-    std::string html = "<table><tr><th>masses</th>";
-    for (int k = 1; k <= 8; ++k) html += "<th>mode " + std::to_string(k) + "</th>";
+    std::string html = "<table><tr><th>mass of mode</th>";
+    for (int k = 1; k <= 8; ++k) html += "<th>" + std::to_string(k) + "</th>";
     html += "<th>largest error</th><th>within 3 deviations</th></tr>";
     html += "<tr><td>true</td>" + row_of(true_masses()) + "<td></td><td>0.989</td></tr>";
     for (const mode_result& r : modes) {
@@ -46,11 +50,26 @@ std::string table(const std::vector<mode_result>& modes) {
     return html + "</table>";
 }
 
+/// Means of a hundredth of the losses each: those of single batches are mostly noise.
+std::vector<float> smooth(const std::vector<float>& losses) {
+    const std::size_t width = (losses.size() + 99) / 100;
+    std::vector<float> means;
+    for (std::size_t first = 0; first < losses.size(); first += width) {
+        const std::size_t last = std::min(losses.size(), first + width);
+        means.push_back(std::accumulate(losses.begin() + static_cast<std::ptrdiff_t>(first),
+                                        losses.begin() + static_cast<std::ptrdiff_t>(last), 0.0f) /
+                        static_cast<float>(last - first));
+    }
+    return means;
+}
+
 std::string loss_of(const std::string& method, const learned& training) {
     if (training.losses.empty()) return "";
-    return "<h3>Loss, " + method + ": " + number("%.0f", static_cast<double>(training.samples_seen)) + " samples in " +
-           number("%.0f", training.seconds) + " s</h3>" +
-           pretrain::chart::curves({training.losses}, {method}, static_cast<std::int64_t>(training.losses.size()));
+    return "<div><h3>Loss, " + method + ": " + number("%.0f", static_cast<double>(training.samples_seen)) +
+           " samples in " + number("%.0f", training.seconds) + " s</h3>" +
+           pretrain::chart::curves({smooth(training.losses)}, {method},
+                                   static_cast<std::int64_t>(training.losses.size()), "iteration") +
+           "</div>";
 }
 
 std::string section(const std::string& title, const std::string& explanation, const std::string& body) {
@@ -61,7 +80,7 @@ std::string section(const std::string& title, const std::string& explanation, co
 
 std::string to_html(const std::vector<mode_result>& modes, const std::vector<clothes_result>& clothes) {
     std::vector<std::string> names;
-    for (int k = 1; k <= 8; ++k) names.push_back("mode " + std::to_string(k));
+    for (int k = 1; k <= 8; ++k) names.push_back(std::to_string(k));
     std::string pictures = "<div class=\"row\">", losses;
     for (const mode_result& r : modes) {
         if (!r.points.empty()) {
@@ -77,7 +96,7 @@ std::string to_html(const std::vector<mode_result>& modes, const std::vector<clo
                     "Masses of the modes, from samples of models that were trained on points alone. Contrastive "
                     "divergence: chains of a replay buffer in training, MALA from a uniform start for the samples. "
                     "Score matching: the energy of noisy points at all levels of noise, annealed Langevin dynamics.",
-                    table(modes) + pictures + "</div>" + losses);
+                    table(modes) + pictures + "</div><div class=\"pair\">" + losses + "</div>");
     for (const clothes_result& r : clothes) {
         if (r.chains.empty()) {
             html += section("Clothes: " + r.method, "Fashion-MNIST, training pictures.", r.samples);
@@ -87,7 +106,7 @@ std::string to_html(const std::vector<mode_result>& modes, const std::vector<clo
                         "Ends of 128 chains, none picked; " + number("%.0f", r.sampling_seconds) + " s.",
                         r.samples + "<h3>Along the chain, one a row</h3>" + r.chains +
                             "<h3>Not copies: samples above the training pictures nearest to them</h3>" + r.nearest +
-                            loss_of(r.method, r.training));
+                            "<div class=\"pair\">" + loss_of(r.method, r.training) + "</div>");
     }
     return html + "</main></body></html>\n";
 }
