@@ -10,7 +10,7 @@
 namespace example {
 
 struct clothes_result {
-    std::string method;
+    std::string method, about;
     learned training;
     double sampling_seconds = 0;
     std::int64_t divergences = 0;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <cstdio>
 
 #include "progress.hpp"
 #include "selfsame/interop/torch.hpp"

@@ -23,7 +23,8 @@
 namespace {
 
 constexpr const char* usage =
-    "energy: learns energies from samples and draws from them. Ctrl-C ends the training: what there is is sampled.\n"
+    "energy: learns energies from samples and draws from them. Ctrl-C ends the training in hand, and what it has is "
+    "sampled.\n"
     "\n"
     "usage: energy [options]\n"
     "  --data KIND        as the example pretrain has it, of 28 x 28 gray pictures (fashion-mnist); none: modes only\n"
@@ -107,7 +108,7 @@ int run(const options& settings) {
 
     std::vector<mode_result> modes{data_of_modes(seed)};
     for (mode_result& r : modes_by_contrastive_divergence(seed, scaled(2500))) modes.push_back(std::move(r));
-    modes.push_back(modes_by_score_matching(seed, scaled(5000)));
+    if (!stop_requested()) modes.push_back(modes_by_score_matching(seed, scaled(5000)));
     std::printf("%-34s", "masses of modes: true");
     for (const double m : true_masses()) std::printf(" %.3f", m);
     std::printf("\n");
@@ -124,7 +125,7 @@ int run(const options& settings) {
     }
     std::fflush(stdout);
     std::vector<clothes_result> clothes;
-    if (data) clothes = learn_clothes(data->train, seed, scaled(1500), scaled(2500));
+    if (data && !stop_requested()) clothes = learn_clothes(data->train, seed, scaled(1500), scaled(2500));
     for (const clothes_result& r : clothes) {
         if (r.training.losses.empty()) continue;
         std::printf("clothes, %s: %lld pictures in %.0f s, 128 samples in %.0f s, %lld chains diverged\n",

@@ -92,21 +92,21 @@ std::string to_html(const std::vector<mode_result>& modes, const std::vector<clo
     std::string html =
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>selfsame energy</title><style>";
     html += std::string(style) + "</style></head><body><main><h1>Energies learned from samples</h1>\n";
-    html += section("Eight modes on a circle",
-                    "Masses of the modes, from samples of models that were trained on points alone. Contrastive "
-                    "divergence: chains of a replay buffer in training, MALA from a uniform start for the samples. "
-                    "Score matching: the energy of noisy points at all levels of noise, annealed Langevin dynamics.",
-                    table(modes) + pictures + "</div><div class=\"pair\">" + losses + "</div>");
+    html +=
+        section("Eight modes on a circle",
+                "Masses of the modes, from 24,000 samples of models that were trained on points alone. Contrastive "
+                "divergence: chains of a replay buffer in training; MALA from a uniform start, through rising shares "
+                "of the energy, for the samples. Score matching: the energy of noisy points at all levels of noise, "
+                "annealed Langevin dynamics.",
+                table(modes) + pictures + "</div><div class=\"pair\">" + losses + "</div>");
     for (const clothes_result& r : clothes) {
-        if (r.chains.empty()) {
-            html += section("Clothes: " + r.method, "Fashion-MNIST, training pictures.", r.samples);
-            continue;
+        std::string body = r.samples;
+        if (!r.chains.empty()) {
+            body += "<h3>Along the chain, one a row, looked at ever later; " + number("%.0f", r.sampling_seconds) +
+                    " s</h3>" + r.chains + "<h3>Not copies: samples above the training pictures nearest to them</h3>" +
+                    r.nearest + "<div class=\"pair\">" + loss_of(r.method, r.training) + "</div>";
         }
-        html += section("Clothes: " + r.method,
-                        "Ends of 128 chains, none picked; " + number("%.0f", r.sampling_seconds) + " s.",
-                        r.samples + "<h3>Along the chain, one a row</h3>" + r.chains +
-                            "<h3>Not copies: samples above the training pictures nearest to them</h3>" + r.nearest +
-                            "<div class=\"pair\">" + loss_of(r.method, r.training) + "</div>");
+        html += section("Clothes: " + r.method, r.about, body);
     }
     return html + "</main></body></html>\n";
 }
