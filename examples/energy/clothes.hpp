@@ -5,22 +5,23 @@
 #include <vector>
 
 #include "dataset.hpp"
+#include "learn.hpp"
 
 namespace example {
 
 struct clothes_result {
-    std::vector<float> losses;
-    double seconds = 0;
+    std::string method, about;
+    learned training;
     double sampling_seconds = 0;
-    std::int64_t images_seen = 0;
     std::int64_t divergences = 0;
-    std::string chains;   ///< <img>: rows are chains, columns levels of noise
+    std::string chains;   ///< <img>: rows are chains, columns times
     std::string samples;  ///< <img>: ends of chains
-    std::string nearest;  ///< <img>: some ends, each beside the training image nearest to it
-    std::string data;     ///< <img>: training images
+    std::string nearest;  ///< <img>: some ends, each above the training image nearest to it
 };
 
-/// A score network of Fashion-MNIST by denoising score matching, sampled by annealed Langevin dynamics.
-clothes_result learn_clothes(const pretrain::image_set& images, std::uint64_t seed, std::int64_t iterations);
+/// The data themselves; an energy of 40 principal components by persistent contrastive divergence, sampled by MALA; a
+/// score network of pixels by denoising score matching, sampled through falling levels of noise.
+std::vector<clothes_result> learn_clothes(const pretrain::image_set& images, std::uint64_t seed,
+                                          std::int64_t iterations, std::int64_t chain_iterations);
 
 }  // namespace example

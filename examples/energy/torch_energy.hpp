@@ -31,13 +31,13 @@ auto as_callable(Energy energy) {
     };
 }
 
-/// The same for a model that knows the score, -grad E, and not E itself.
+/// score(x, sigmas), N x D and N to N x D, as the callable of annealed samplers, which need no values.
 template <class Score>
 auto score_as_callable(Score score) {
-    return [score](const selfsame::tensor<const float, 2>& x, const selfsame::tensor<float, 1>& values,
+    return [score](const selfsame::tensor<const float, 2>& x, double sigma, const selfsame::tensor<float, 1>& values,
                    const selfsame::tensor<float, 2>& gradients) {
         const torch::NoGradGuard no_graph;
-        borrowed(gradients).copy_(-score(borrowed(x)));
+        borrowed(gradients).copy_(-score(borrowed(x), at::full({x.extent(0)}, sigma)));
         borrowed(values).zero_();
     };
 }

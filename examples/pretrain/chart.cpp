@@ -88,7 +88,7 @@ std::string swatch(double x, double y, const char* color, const std::string& nam
 }  // namespace
 
 std::string curves(const std::vector<std::vector<float>>& values, const std::vector<std::string>& names,
-                   std::int64_t epochs) {
+                   std::int64_t epochs, const std::string& title) {
     double low = INFINITY;
     double high = -INFINITY;
     std::vector<std::vector<double>> lines;
@@ -101,7 +101,7 @@ std::string curves(const std::vector<std::vector<float>>& values, const std::vec
     }
     const double margin = std::max(1e-3, 0.05 * (high - low));
     const frame area{52, 700, 16, 270, 0, static_cast<double>(epochs), low - margin, high + margin};
-    std::string svg = open(720, 320) + axes(area, "epoch", true);
+    std::string svg = open(720, 320) + axes(area, title, true);
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const char* color = palette[i % palette_size];
         svg += std::string("<polyline class=\"curve\" stroke=\"") + color + "\" points=\"";

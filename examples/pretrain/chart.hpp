@@ -26,9 +26,9 @@ struct value_range {
 /// Charts as SVG elements; their classes are styled by the report's style sheet. Names and titles must be escaped.
 namespace chart {
 
-/// A curve a seed over the epochs: values at equal distances.
+/// A curve a seed over the epochs, or what else `title` says: values at equal distances.
 std::string curves(const std::vector<std::vector<float>>& values, const std::vector<std::string>& names,
-                   std::int64_t epochs);
+                   std::int64_t epochs, const std::string& title = "epoch");
 
 /// The first part in gray, behind the others.
 std::string histograms(const std::vector<histogram>& parts, const value_range& range = {});

@@ -3,6 +3,7 @@
 /// \file
 /// Scores of logits, losses of energies and of scores, and samplers.
 
+#include "selfsame/energy/annealed.hpp"
 #include "selfsame/energy/contrast.hpp"
 #include "selfsame/energy/likelihood.hpp"
 #include "selfsame/energy/margin.hpp"
