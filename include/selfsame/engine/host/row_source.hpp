@@ -74,12 +74,23 @@ using row_source_of = row_source<T, typename Tensor::element_type>;
 /// The first n lanes from p; the others are 0.
 template <class V>
 SELFSAME_INLINE V load_some(const math::scalar_t<V>* p, index_t n) {
+#if defined(SELFSAME_AVX512)
+    if constexpr (lanes<math::scalar_t<V>> == 16) {
+        const V zero(0.0f);
+        return V(__builtin_ia32_loadups512_mask(p, zero.v, static_cast<unsigned short>((1u << n) - 1)));
+    }
+#endif
     V x(math::scalar_t<V>(0));
     std::memcpy(&x, p, static_cast<std::size_t>(n) * sizeof(math::scalar_t<V>));
     return x;
 }
 template <class T, int N>
 SELFSAME_INLINE void store_some(T* p, batch<T, N> x, index_t n) {
+#if defined(SELFSAME_AVX512)
+    if constexpr (N == 16 && sizeof(T) == 4) {
+        return __builtin_ia32_storeups512_mask(p, x.v, static_cast<unsigned short>((1u << n) - 1));
+    }
+#endif
     std::memcpy(p, &x, static_cast<std::size_t>(n) * sizeof(T));
 }
 
