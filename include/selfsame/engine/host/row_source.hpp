@@ -11,6 +11,28 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
+/// L 16-bit elements as float.
+SELFSAME_INLINE batch<float> widen(const bfloat16* p) {
+    using wide = typename batch<std::int32_t>::native;
+    typedef std::uint16_t narrow __attribute__((vector_size(lanes<float> * 2)));
+    narrow x;
+    std::memcpy(&x, p, sizeof(x));
+    return batch<float>(reinterpret_cast<typename batch<float>::native>(__builtin_convertvector(x, wide) << 16));
+}
+SELFSAME_INLINE batch<float> widen(const half* p) {
+    using V = batch<float>;
+    typedef std::uint16_t narrow __attribute__((vector_size(lanes<float> * 2)));
+    narrow x;
+    std::memcpy(&x, p, sizeof(x));
+    const auto u = __builtin_convertvector(x, typename batch<std::int32_t>::native);
+    // As half does it: 2^112 moves the exponent and normalizes subnormals. What then is 2^16 or more was not finite.
+    const V magnitude(reinterpret_cast<typename V::native>((u & 0x7fff) << 13));
+    const V scaled = magnitude * V(0x1p112f);
+    auto not_finite = (scaled.v >= V(0x1p16f).v) & 0x7f800000;
+    return V(reinterpret_cast<typename V::native>(reinterpret_cast<decltype(not_finite)>(scaled.v) | not_finite |
+                                                  ((u & 0x8000) << 16)));
+}
+
 /// T: the type of the computation; E: the elements, const for a source.
 template <class T, class E>
 class row_source {
@@ -38,7 +60,12 @@ class row_source {
             if (column_step_ == 1) return from;
         }
         if (column_step_ == 1) {
-            for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
+            index_t k = 0;
+            if constexpr (std::is_same_v<T, float> && sizeof(E) == 2) {
+                constexpr index_t L = lanes<float>;
+                for (; k + L <= n; k += L) store(buffer + k, widen(from + k));
+            }
+            for (; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
         } else {
             for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k * column_step_]);
         }

@@ -247,8 +247,7 @@ class row_walk {
     /// Rows of few columns, a row in each lane from the start.
     [[gnu::noinline]] reducer lanes_as_rows(const some_rows& rows) const {
         term_type terms[narrow];
-        for (index_t k = 0; k < columns_; k += L)
-            turned_terms(rows, k, terms + k, std::index_sequence_for<Source...>());
+        turned_terms(rows, terms, std::index_sequence_for<Source...>());
         reducer state{};
         if constexpr (can_start) {
             if (columns_ > 0)
@@ -275,23 +274,26 @@ class row_walk {
             absorb<Careful>(state, t, V(T(k)), T(1));
         }
     }
-    /// Of L columns from the k-th, a row in each lane.
+    /// Of every column, a row in each lane.
     template <std::size_t... S>
-    SELFSAME_INLINE void turned_terms(const some_rows& rows, index_t k, term_type* terms,
-                                      std::index_sequence<S...>) const {
-        V x[sizeof...(Source)][L];
-        (turn(std::get<S>(sources_), rows, k, x[S]), ...);
-        for (int u = 0; u < L; ++u) terms[u] = policy_.term(x[S][u]...);
-    }
-    template <class Rows>
-    SELFSAME_INLINE void turn(const Rows& s, const some_rows& rows, index_t k, V (&x)[L]) const {
-        const index_t n = (std::min)(index_t(L), columns_ - k);
+    SELFSAME_INLINE void turned_terms(const some_rows& rows, term_type* terms, std::index_sequence<S...>) const {
+        T buffers[sizeof...(Source)][L * narrow];
+        const T* from[sizeof...(Source)][L];
         for (index_t r = 0; r < L; ++r) {
-            T buffer[L];
-            const T* p = s.read(rows.at(r < rows.count ? r : 0), k, n, buffer);
-            x[r] = n == L ? load<V>(p) : load_some<V>(p, n);
+            const index_t row = rows.at(r < rows.count ? r : 0);
+            ((from[S][r] = std::get<S>(sources_).read(row, 0, columns_, buffers[S] + r * narrow)), ...);
         }
-        transpose(x);
+        const auto block = [&](index_t k, auto&& loaded) __attribute__((always_inline)) {
+            V x[sizeof...(Source)][L];
+            SELFSAME_UNROLL(16)
+            for (int r = 0; r < L; ++r) ((x[S][r] = loaded(from[S][r] + k)), ...);
+            (transpose(x[S]), ...);
+            SELFSAME_UNROLL(16)
+            for (int u = 0; u < L; ++u) terms[k + u] = policy_.term(x[S][u]...);
+        };
+        index_t k = 0;
+        for (; k + L <= columns_; k += L) block(k, [](const T* p) { return load<V>(p); });
+        if (k < columns_) block(k, [&](const T* p) { return load_some<V>(p, columns_ - k); });
     }
 
     template <class Row, class... X>
