@@ -60,12 +60,13 @@ class row_source {
             if (column_step_ == 1) return from;
         }
         if (column_step_ == 1) {
-            index_t k = 0;
+            index_t whole = 0;
             if constexpr (std::is_same_v<T, float> && sizeof(E) == 2) {
                 constexpr index_t L = lanes<float>;
-                for (; k + L <= n; k += L) store(buffer + k, widen(from + k));
+                whole = n / L * L;
+                for (index_t k = 0; k < whole; k += L) store(buffer + k, widen(from + k));
             }
-            for (; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
+            for (index_t k = whole; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
         } else {
             for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k * column_step_]);
         }
