@@ -151,8 +151,6 @@ class row_walk {
             reducer next = start(rows.at(0));
             for (index_t r = 0; r < rows.count; ++r) {
                 reducer state = next;
-                // Early, since it waits for what it has just begun.
-                if (r + 1 < rows.count) next = start(rows.at(r + 1));
                 reduce_row<false>(rows.at(r), state);
                 if (!state.settle()) {
                     state = reducer{};
@@ -160,6 +158,7 @@ class row_walk {
                     same_level = false;
                 }
                 part[r] = state;
+                if (r + 1 < rows.count) next = start(rows.at(r + 1));
             }
         } else {
             for (index_t r = 0; r < rows.count; ++r) {
