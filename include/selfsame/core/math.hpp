@@ -133,6 +133,18 @@ constexpr V exp2_polynomial(V r) {
     }
 }
 
+/// The float polynomial of exp2 divided by its highest coefficient.
+inline constexpr double exp2_highest = 0.0013276471979479397;
+template <class V>
+constexpr V exp2_monic_polynomial(V r) {
+    constexpr float c[] = {float(1.0000000716546822 / exp2_highest), float(0.6931469670647331 / exp2_highest),
+                           float(0.24022119723848476 / exp2_highest), float(0.05550713273542589 / exp2_highest)};
+    V p = r + V(float(0.009675541334216184 / exp2_highest));
+    SELFSAME_UNROLL(4)
+    for (int k = 3; k >= 0; --k) p = fma(p, r, V(c[k]));
+    return p;
+}
+
 template <class S>
 struct format;
 template <>
@@ -183,6 +195,24 @@ constexpr V exp2(V x) {
         return select(x < V(low), V(S(0)), p * traits::from_bits(scale));
     }
 }
+
+/// 2^x in units of exp2_unit<V>, which is a multiplication less where it can be: for what is scaled later anyway.
+template <class V>
+constexpr V exp2_in_units(V x) {
+    if constexpr (requires { value_traits<V>::exp2_in_units(x); }) {
+        return value_traits<V>::exp2_in_units(x);
+    } else {
+        return exp2(x);
+    }
+}
+template <class V>
+inline constexpr scalar_t<V> exp2_unit = [] {
+    if constexpr (requires { value_traits<V>::exp2_unit; }) {
+        return value_traits<V>::exp2_unit;
+    } else {
+        return scalar_t<V>(1);
+    }
+}();
 
 /// e^x; relative error grows as |x| times the rounding unit.
 template <class V>

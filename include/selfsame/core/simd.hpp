@@ -132,25 +132,49 @@ struct value_traits<batch<T, N>> {
     }
 
 #if defined(SELFSAME_AVX512)
-    // scalef treats overflow, underflow and NaN as exp2 should, and infinities too: their remainder is NaN, of which it
-    // makes 0 and infinity.
     SELFSAME_INLINE static V exp2(V x)
         requires(N * sizeof(T) == 64)
     {
-        constexpr int nearest = 8, mode = 4;  // no exceptions raised; the current rounding mode
-        using unsigned_mask = std::conditional_t<N == 16, unsigned short, unsigned char>;
-        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
-        if constexpr (sizeof(T) == 4) {
-            const V n(__builtin_ia32_rndscaleps_mask(x.v, nearest, x.v, all, mode));
-            return V(__builtin_ia32_scalefps512_mask(detail::exp2_polynomial(x - n).v, n.v, x.v, all, mode));
-        } else {
-            const V n(__builtin_ia32_rndscalepd_mask(x.v, nearest, x.v, all, mode));
-            return V(__builtin_ia32_scalefpd512_mask(detail::exp2_polynomial(x - n).v, n.v, x.v, all, mode));
-        }
+        const V n = nearest(x);
+        return scale_by_power(detail::exp2_polynomial(x - n), n);
+    }
+
+    // The polynomial divided by its highest coefficient, so that it begins with an addition, for which there are ports
+    // beside those of multiplications.
+    static constexpr T exp2_unit = sizeof(T) == 4 && N == 16 ? T(detail::exp2_highest) : T(1);
+    SELFSAME_INLINE static V exp2_in_units(V x)
+        requires(N == 16 && sizeof(T) == 4)
+    {
+        const V n = nearest(x);
+        return scale_by_power(detail::exp2_monic_polynomial(x - n), n);
     }
 #endif
 
   private:
+#if defined(SELFSAME_AVX512)
+    using unsigned_mask = std::conditional_t<N == 16, unsigned short, unsigned char>;
+    static constexpr int current_rounding = 4;
+    SELFSAME_INLINE static V nearest(V x) {
+        constexpr int to_nearest = 8;  // no exceptions raised
+        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        if constexpr (sizeof(T) == 4) {
+            return V(__builtin_ia32_rndscaleps_mask(x.v, to_nearest, x.v, all, current_rounding));
+        } else {
+            return V(__builtin_ia32_rndscalepd_mask(x.v, to_nearest, x.v, all, current_rounding));
+        }
+    }
+    // x 2^n. It treats overflow, underflow and NaN as exp2 should, and infinities too: their remainder is NaN, of which
+    // it makes 0 and infinity.
+    SELFSAME_INLINE static V scale_by_power(V x, V n) {
+        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        if constexpr (sizeof(T) == 4) {
+            return V(__builtin_ia32_scalefps512_mask(x.v, n.v, x.v, all, current_rounding));
+        } else {
+            return V(__builtin_ia32_scalefpd512_mask(x.v, n.v, x.v, all, current_rounding));
+        }
+    }
+#endif
+
     template <int Half, int... L>
     SELFSAME_INLINE static V larger_half(V x, std::integer_sequence<int, L...> all) {
         if constexpr (Half == 0) {
@@ -220,28 +244,51 @@ SELFSAME_INLINE V lane_numbers() {
 }
 
 namespace detail {
-// Lanes whose number has the bit Half: from b, the others from a, or (Upper) the other half of each.
-template <int Half, bool Upper, class T, int N, int... L>
-SELFSAME_INLINE batch<T, N> exchange(batch<T, N> a, batch<T, N> b, std::integer_sequence<int, L...>) {
-    return shuffle<((L & Half) == 0 ? (Upper ? L + Half : L) : (Upper ? L + N : L - Half + N))...>(a, b);
+// Processors interleave within 16 bytes, and pick whole 16 bytes, in one cheap step each; what else there is costs
+// more.
+template <class T>
+inline constexpr int quarter = 16 / static_cast<int>(sizeof(T));
+
+// Of each 16 bytes the lower (Upper: upper) half of a and b, Block lanes of one and Block lanes of the other in turn.
+template <int Block, bool Upper, class T, int N, int... L>
+SELFSAME_INLINE batch<T, N> interleave(batch<T, N> a, batch<T, N> b, std::integer_sequence<int, L...>) {
+    constexpr int Q = quarter<T>;
+    return shuffle<(L / Q * Q + (Upper ? Q / 2 : 0) + L % Q / (2 * Block) * Block + L % Block +
+                    (L / Block % 2 == 0 ? 0 : N))...>(a, b);
+}
+// The even (Odd: odd) 16 bytes of a, then those of b.
+template <bool Odd, class T, int N, int... L>
+SELFSAME_INLINE batch<T, N> alternate(batch<T, N> a, batch<T, N> b, std::integer_sequence<int, L...>) {
+    constexpr int Q = quarter<T>;
+    return shuffle<((2 * (L / Q) + (Odd ? 1 : 0)) * Q + L % Q)...>(a, b);
 }
 template <int Half, class T, int N>
 SELFSAME_INLINE void transpose_by(batch<T, N> (&x)[N]) {
+    constexpr std::make_integer_sequence<int, N> all;
     SELFSAME_UNROLL(16)
     for (int r = 0; r < N; ++r) {
         if ((r & Half) != 0) continue;
         const batch<T, N> a = x[r], b = x[r + Half];
-        x[r] = exchange<Half, false>(a, b, std::make_integer_sequence<int, N>());
-        x[r + Half] = exchange<Half, true>(a, b, std::make_integer_sequence<int, N>());
+        if constexpr (Half < quarter<T>) {
+            x[r] = interleave<Half, false>(a, b, all);
+            x[r + Half] = interleave<Half, true>(a, b, all);
+        } else {
+            x[r] = alternate<false>(a, b, all);
+            x[r + Half] = alternate<true>(a, b, all);
+        }
     }
-    if constexpr (Half > 1) transpose_by<Half / 2>(x);
+    if constexpr (2 * Half < N) transpose_by<2 * Half>(x);
 }
 }  // namespace detail
 
 /// Lane l of x[r] becomes lane r of x[l].
 template <class T, int N>
 SELFSAME_INLINE void transpose(batch<T, N> (&x)[N]) {
-    detail::transpose_by<N / 2>(x);
+    detail::transpose_by<1>(x);
+    if constexpr (detail::quarter<T> == 4) {  // two steps of interleaving leave the middle ones in each other's place
+        SELFSAME_UNROLL(4)
+        for (int r = 0; r < N; r += 4) std::swap(x[r + 1], x[r + 2]);
+    }
 }
 
 template <class T, int N>

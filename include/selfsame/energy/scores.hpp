@@ -187,7 +187,9 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
         using E = typename Out::value_type;
         index_t s = 0;
         const auto one = [&](V values) {
-            for (index_t k = 0; k < n; ++k) out(first + k, s) = element_cast<E>(values[static_cast<int>(k)]);
+            T each[lanes<T>];
+            store(each, values);
+            for (index_t k = 0; k < n; ++k) out(first + k, s) = element_cast<E>(each[k]);
             ++s;
         };
         (one(Scores::value(r, V(temperature))), ...);

@@ -57,10 +57,14 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     V level = V(lowest), sum = V(S(0));
 
     /// An empty state whose level suits the first terms, which saves rescalings; those of one row if its lanes are.
-    template <bool OneRow, int K>
-    static constexpr softmax_statistics starting(const V (&z)[K], S scale) {
+    template <bool OneRow>
+    static constexpr softmax_statistics starting(const V* z, int n, S scale) {
+        return starting_at<OneRow>(largest(z, n), scale);
+    }
+    template <bool OneRow>
+    static constexpr softmax_statistics starting_at(V top, S scale) {
         softmax_statistics s{};
-        s.level = (math::max)(s.level, largest(z) * V(scale));
+        s.level = (math::max)(s.level, top * V(scale));
         if constexpr (OneRow) s.level = math::spread_maximum(s.level);
         s.level = bounded(s.level);
         return s;
@@ -71,35 +75,47 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         return math::select(mask, z, V(-std::numeric_limits<S>::infinity()));
     }
 
-    /// z of columns at, at + step, ... Without Rescales the state must be a `starting` one, and whoever absorbs asks in
-    /// the end whether it is still `sound`.
-    template <bool Rescales = true, int K>
+    /// z of columns at, at + step, ... Without Rescales the state must be a `starting` one, whoever absorbs must
+    /// `settle` it in the end, and with Moment no z may be -inf unless they are Masked.
+    template <bool Rescales = true, bool Masked = Rescales, int K>
     constexpr void absorb(const V (&z)[K], V at, S step, S scale) {
         if constexpr (Rescales) {
-            const V top = largest(z) * V(scale);
+            const V top = largest(z, K) * V(scale);
             if (math::any_greater(top, level + V(slack))) raise(top);
         }
         const V below_level = V(S(0)) - level;
+        V total(S(0));
         for (int k = 0; k < K; ++k) {
-            const V d = math::fma(z[k], V(scale), below_level), e = math::exp2(d);
-            sum = sum + e;
+            const V d = math::fma(z[k], V(scale), below_level), e = Rescales ? math::exp2(d) : math::exp2_in_units(d);
+            total = k == 0 ? e : total + e;
             if constexpr (Moment) {
-                const V finite = Rescales ? (math::max)(V(lowest), d) : d;  // -inf 2^-inf is to be 0
+                const V finite = Masked ? (math::max)(V(lowest), d) : d;  // -inf 2^-inf is to be 0
                 this->moment = math::fma(finite, e, this->moment);
             }
             if constexpr (Ranks > 0) rank(z[k], at + V(S(k) * step));
         }
+        sum = sum + total;
     }
 
-    /// Nothing was far above the level or infinite.
-    constexpr bool sound() const {
+    /// Completes what was absorbed without rescaling; whether nothing was far above the level or infinite.
+    constexpr bool settle() {
+        const V unit(math::exp2_unit<V>);
+        sum = sum * unit;
         if constexpr (Moment) {
+            this->moment = this->moment * unit;
             if (math::any_not_finite(this->moment)) return false;
         }
         return !math::any_greater(sum, V(largest_sum));
     }
 
+    /// Levels are the SameLevel in every lane where both settled from one `starting` state.
+    template <bool SameLevel = false>
     constexpr void merge(const softmax_statistics& o) {
+        if constexpr (SameLevel) {
+            if constexpr (Moment) this->moment = this->moment + o.moment;
+            sum = sum + o.sum;
+            return rank_both(o);
+        }
         const V top = (math::max)(level, o.level);
         const V mine = under(level, top), other = under(o.level, top);
         if constexpr (Moment) {
@@ -108,16 +124,7 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         }
         sum = sum * mine + o.sum * other;
         level = top;
-        if constexpr (Ranks > 0) {
-            const V nowhere(S(-1));
-            if constexpr (Places) {
-                rank(o.first, o.first_at);
-            } else {
-                rank(o.first, nowhere);
-            }
-            if constexpr (Ranks > 1 && Places) rank(o.second, o.second_at);
-            if constexpr (Ranks > 1 && !Places) rank(o.second, nowhere);
-        }
+        rank_both(o);
     }
 
     /// log2 of the sum without the level.
@@ -138,11 +145,14 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
 
     // A level of infinity would make NaN of the terms.
     static constexpr V bounded(V x) { return (math::min)(V((std::numeric_limits<S>::max)()), x); }
-    template <int K>
-    static constexpr V largest(const V (&z)[K]) {
-        V top = z[0];
-        for (int k = 1; k < K; ++k) top = (math::max)(top, z[k]);
-        return top;
+    static constexpr V largest(const V* z, int n) {
+        V top[4] = {z[0], z[0], z[0], z[0]};  // for none to wait long for the one before
+        int k = 0;
+        for (; k + 4 <= n; k += 4) {
+            for (int j = 0; j < 4; ++j) top[j] = (math::max)(top[j], z[k + j]);
+        }
+        for (; k < n; ++k) top[0] = (math::max)(top[0], z[k]);
+        return (math::max)((math::max)(top[0], top[1]), (math::max)(top[2], top[3]));
     }
 
     constexpr void raise(V top) {
@@ -151,6 +161,19 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         if constexpr (Moment) this->moment = factor * math::fma(below(level, next), sum, this->moment);
         sum = sum * factor;
         level = next;
+    }
+
+    constexpr void rank_both(const softmax_statistics& o) {
+        if constexpr (Ranks > 0) {
+            const V nowhere(S(-1));
+            if constexpr (Places) {
+                rank(o.first, o.first_at);
+            } else {
+                rank(o.first, nowhere);
+            }
+            if constexpr (Ranks > 1 && Places) rank(o.second, o.second_at);
+            if constexpr (Ranks > 1 && !Places) rank(o.second, nowhere);
+        }
     }
 
     constexpr void rank(V x, [[maybe_unused]] V at) {
@@ -186,35 +209,43 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     };
     V dot = V(S(0)), mass = V(S(0));
 
-    template <bool OneRow, int K>
-    static constexpr cross_entropy_statistics starting(const term (&t)[K], S scale) {
-        V z[K];
-        for (int k = 0; k < K; ++k) z[k] = t[k].z;
+    template <bool OneRow>
+    static constexpr cross_entropy_statistics starting(const term* t, int n, S scale) {
+        V top = t[0].z;
+        for (int k = 1; k < n; ++k) top = (math::max)(top, t[k].z);
         cross_entropy_statistics s{};
-        static_cast<softmax&>(s) = softmax::template starting<OneRow>(z, scale);
+        static_cast<softmax&>(s) = softmax::template starting_at<OneRow>(top, scale);
         return s;
     }
     template <class M>
     static constexpr term only(M mask, term t) {
         return {softmax::only(mask, t.z), math::select(mask, t.q, V(S(0)))};
     }
-    template <bool Rescales = true, int K>
+    template <bool Rescales = true, bool Masked = Rescales, int K>
     constexpr void absorb(const term (&t)[K], V at, S step, S scale) {
         V z[K];
         for (int k = 0; k < K; ++k) z[k] = t[k].z;
         const V before = this->level;
-        softmax::template absorb<Rescales>(z, at, step, scale);
+        softmax::template absorb<Rescales, Masked>(z, at, step, scale);
         if constexpr (Rescales) dot = math::fma(mass, softmax::below(before, this->level), dot);
         const V below_level = V(S(0)) - this->level;
         for (int k = 0; k < K; ++k) {
             const V d = math::fma(z[k], V(scale), below_level);
-            dot = dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * d);  // z may be -inf where q is 0
+            // z may be -inf where q is 0
+            dot = Masked ? dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * d) : math::fma(t[k].q, d, dot);
             mass = mass + t[k].q;
         }
     }
+    constexpr bool settle() { return softmax::settle() && !math::any_not_finite(dot); }
+    template <bool SameLevel = false>
     constexpr void merge(const cross_entropy_statistics& o) {
         const V mine = this->level;
-        softmax::merge(o);
+        softmax::template merge<SameLevel>(o);
+        if constexpr (SameLevel) {
+            dot = dot + o.dot;
+            mass = mass + o.mass;
+            return;
+        }
         dot = math::fma(mass, softmax::below(mine, this->level), dot) +
               math::fma(o.mass, softmax::below(o.level, this->level), o.dot);
         mass = mass + o.mass;

@@ -11,6 +11,28 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
+/// L 16-bit elements as float.
+SELFSAME_INLINE batch<float> widen(const bfloat16* p) {
+    using wide = typename batch<std::int32_t>::native;
+    typedef std::uint16_t narrow __attribute__((vector_size(lanes<float> * 2)));
+    narrow x;
+    std::memcpy(&x, p, sizeof(x));
+    return batch<float>(reinterpret_cast<typename batch<float>::native>(__builtin_convertvector(x, wide) << 16));
+}
+SELFSAME_INLINE batch<float> widen(const half* p) {
+    using V = batch<float>;
+    typedef std::uint16_t narrow __attribute__((vector_size(lanes<float> * 2)));
+    narrow x;
+    std::memcpy(&x, p, sizeof(x));
+    const auto u = __builtin_convertvector(x, typename batch<std::int32_t>::native);
+    // As half does it: 2^112 moves the exponent and normalizes subnormals. What then is 2^16 or more was not finite.
+    const V magnitude(reinterpret_cast<typename V::native>((u & 0x7fff) << 13));
+    const V scaled = magnitude * V(0x1p112f);
+    auto not_finite = (scaled.v >= V(0x1p16f).v) & 0x7f800000;
+    return V(reinterpret_cast<typename V::native>(reinterpret_cast<decltype(not_finite)>(scaled.v) | not_finite |
+                                                  ((u & 0x8000) << 16)));
+}
+
 /// T: the type of the computation; E: the elements, const for a source.
 template <class T, class E>
 class row_source {
@@ -38,7 +60,13 @@ class row_source {
             if (column_step_ == 1) return from;
         }
         if (column_step_ == 1) {
-            for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
+            index_t whole = 0;
+            if constexpr (std::is_same_v<T, float> && sizeof(E) == 2) {
+                constexpr index_t L = lanes<float>;
+                whole = n / L * L;
+                for (index_t k = 0; k < whole; k += L) store(buffer + k, widen(from + k));
+            }
+            for (index_t k = whole; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
         } else {
             for (index_t k = 0; k < n; ++k) buffer[k] = element_cast<T>(from[k * column_step_]);
         }
@@ -74,12 +102,23 @@ using row_source_of = row_source<T, typename Tensor::element_type>;
 /// The first n lanes from p; the others are 0.
 template <class V>
 SELFSAME_INLINE V load_some(const math::scalar_t<V>* p, index_t n) {
+#if defined(SELFSAME_AVX512)
+    if constexpr (lanes<math::scalar_t<V>> == 16) {
+        const V zero(0.0f);
+        return V(__builtin_ia32_loadups512_mask(p, zero.v, static_cast<unsigned short>((1u << n) - 1)));
+    }
+#endif
     V x(math::scalar_t<V>(0));
     std::memcpy(&x, p, static_cast<std::size_t>(n) * sizeof(math::scalar_t<V>));
     return x;
 }
 template <class T, int N>
 SELFSAME_INLINE void store_some(T* p, batch<T, N> x, index_t n) {
+#if defined(SELFSAME_AVX512)
+    if constexpr (N == 16 && sizeof(T) == 4) {
+        return __builtin_ia32_storeups512_mask(p, x.v, static_cast<unsigned short>((1u << n) - 1));
+    }
+#endif
     std::memcpy(p, &x, static_cast<std::size_t>(n) * sizeof(T));
 }
 

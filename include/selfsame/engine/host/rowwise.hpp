@@ -33,8 +33,8 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 
 /// Policy, with V a batch of T:
 ///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has
-///                        starting<one row>(terms, scale), also absorb<false>, which need not look out, and sound(),
-///                        false where it had to
+///                        starting<one row>(terms, count, scale), also absorb<false>, which need not look out (and
+///                        absorb<false, true> for terms of only), settle(), false where it had to, and merge<true>
 ///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
 ///   element(x..., row)   the result of an element, row what `finish` made of the row's reducer; or
@@ -47,8 +47,8 @@ class row_walk {
     // Elements converted at a time; three buffers of it stay in the first-level cache.
     static constexpr index_t stretch = 1024;
     static constexpr index_t resident = 256 * 1024;
-    // A row shorter than this is not worth reducing across lanes: a lane takes a row of its own instead.
-    static constexpr index_t narrow = 2 * L;
+    // To reduce a row across lanes costs as much as so many columns: a row of fewer has a lane of its own instead.
+    static constexpr index_t narrow = 4 * L;
 
   public:
     using reducer = typename Policy::template reducer<V>;
@@ -56,7 +56,7 @@ class row_walk {
         decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
 
     static constexpr bool can_start =
-        requires(const term_type (&t)[unroll], T scale) { reducer::template starting<true>(t, scale); };
+        requires(const term_type* t, T scale) { reducer::template starting<true>(t, 1, scale); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         in_place_ = (sources.in_place() && ...);
@@ -72,13 +72,13 @@ class row_walk {
     };
     /// What they are reduced to, a row in each lane; lanes past the last repeat the first.
     reducer reduce_rows(const some_rows& rows) const {
-        return columns_ < narrow ? lanes_as_rows(rows) : rows_by_lanes(rows);
+        return columns_ <= narrow ? lanes_as_rows(rows) : rows_by_lanes(rows);
     }
 
     /// Rows to be reduced before their elements are written: they must stay in the second-level cache in between.
     index_t together() const {
         const index_t bytes = (std::max)(columns_, index_t(1)) * static_cast<index_t>(sizeof(T) * sizeof...(Source));
-        return columns_ < narrow ? L : (std::min)(index_t(L), (std::max)(index_t(1), resident / bytes));
+        return columns_ <= narrow ? L : (std::min)(index_t(L), (std::max)(index_t(1), resident / bytes));
     }
 
     /// finish(first, n, reduced) for rows [first, first + n), a row in each lane; lanes from n on repeat row first.
@@ -147,7 +147,27 @@ class row_walk {
     [[gnu::noinline]] reducer rows_by_lanes(const some_rows& rows) const {
         constexpr int fields = field_count<T, reducer>;
         reducer part[L];
-        for (index_t r = 0; r < rows.count; ++r) part[r] = reduce_row(rows.at(r));
+        bool same_level = can_start;
+        if constexpr (can_start) {
+            reducer next = start(rows.at(0));
+            for (index_t r = 0; r < rows.count; ++r) {
+                reducer state = next;
+                reduce_row<false>(rows.at(r), state);
+                if (!state.settle()) {
+                    state = reducer{};
+                    reduce_row<true>(rows.at(r), state);
+                    same_level = false;
+                }
+                part[r] = state;
+                if (r + 1 < rows.count) next = start(rows.at(r + 1));
+            }
+        } else {
+            for (index_t r = 0; r < rows.count; ++r) {
+                reducer state{};
+                reduce_row<true>(rows.at(r), state);
+                part[r] = state;
+            }
+        }
         for (index_t r = rows.count; r < L; ++r) part[r] = part[0];
         V field[fields][L];
         for (int r = 0; r < L; ++r) {
@@ -163,98 +183,117 @@ class row_walk {
         }
         // A tree: merges that wait for one another would take longer than the rows.
         for (int half = L / 2; half > 0; half /= 2) {
-            for (int l = 0; l < half; ++l) part[l].merge(part[l + half]);
+            for (int l = 0; l < half; ++l) {
+                if constexpr (can_start) {
+                    if (same_level) {
+                        part[l].template merge<true>(part[l + half]);
+                        continue;
+                    }
+                }
+                part[l].merge(part[l + half]);
+            }
         }
         return part[0];
     }
 
-    reducer reduce_row(index_t row) const {
-        if constexpr (can_start) {
-            if (in_place_ && columns_ >= unroll * L) {
-                const reducer state = reduce_row<false>(row);
-                if (state.sound()) return state;
-            }
-        }
-        return reduce_row<true>(row);
+    /// Of the first columns of a row.
+    SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
+    template <std::size_t... S>
+    SELFSAME_INLINE reducer start(index_t row, std::index_sequence<S...>) const {
+        T buffers[sizeof...(Source)][unroll * L];
+        term_type t[unroll];
+        some_terms(t, std::get<S>(sources_).read(row, 0, unroll * L, buffers[S])...);
+        return reducer::template starting<true>(t, unroll, policy_.scale);
+    }
+    template <class... P>
+    SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
+        SELFSAME_UNROLL(4)
+        for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + u * L)...);
     }
 
     /// With Careful the reducer looks out for terms beyond its level before it takes them.
+    template <bool Careful, bool Masked = Careful, int K>
+    SELFSAME_INLINE void absorb(reducer& state, const term_type (&t)[K], V at, T step) const {
+        if constexpr (Careful) {
+            state.absorb(t, at, step, policy_.scale);
+        } else {
+            state.template absorb<false, Masked>(t, at, step, policy_.scale);
+        }
+    }
+
     template <bool Careful>
-    reducer reduce_row(index_t row) const {
-        reducer state{};
-        const auto absorb = [&](const auto& t, V at)
-                                __attribute__((always_inline)) { state.absorb(t, at, T(L), policy_.scale); };
+    SELFSAME_INLINE void reduce_row(index_t row, reducer& state) const {
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
             const V number = lane_numbers<V>();
             V at = V(T(k0)) + number;
-            const auto terms = [&](index_t k, term_type(&t)[unroll]) __attribute__((always_inline)) {
-                SELFSAME_UNROLL(4)
-                for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + k + u * L)...);
-            };
             index_t k = 0;
-            if constexpr (!Careful) {
-                term_type t[unroll];
-                terms(0, t);
-                state = reducer::template starting<true>(t, policy_.scale);
-            }
             for (; k + unroll * L <= n; k += unroll * L, at += V(T(unroll * L))) {
                 term_type t[unroll];
-                terms(k, t);
-                if constexpr (Careful) {
-                    absorb(t, at);
-                } else {
-                    state.template absorb<false>(t, at, T(L), policy_.scale);
-                }
+                some_terms(t, (p + k)...);
+                absorb<Careful>(state, t, at, T(L));
             }
-            if (k == n) return;
-            if (n >= unroll * L) {
-                // The last columns come with ones that were taken already.
-                const index_t back = n - unroll * L;
-                term_type t[unroll];
-                terms(back, t);
-                SELFSAME_UNROLL(4)
-                for (int u = 0; u < unroll; ++u) t[u] = reducer::only(V(T(back + u * L)) + number >= V(T(k)), t[u]);
-                return absorb(t, V(T(k0 + back)) + number);
+            for (; k + L <= n; k += L, at += V(T(L))) {
+                const term_type t[1] = {policy_.term(load<V>(p + k)...)};
+                absorb<Careful>(state, t, at, T(L));
             }
-            for (; k < n; k += L, at += V(T(L))) {
-                const index_t m = (std::min)(index_t(L), n - k);
-                const term_type some = policy_.term((m == L ? load<V>(p + k) : load_some<V>(p + k, m))...);
-                const term_type t[1] = {reducer::only(number < V(T(m)), some)};
-                absorb(t, at);
+            if (k < n) {
+                const term_type some = policy_.term(load_some<V>(p + k, n - k)...);
+                const term_type t[1] = {reducer::only(number < V(T(n - k)), some)};
+                absorb<Careful, true>(state, t, at, T(L));
             }
         });
-        return state;
     }
 
     /// Rows of few columns, a row in each lane from the start.
     [[gnu::noinline]] reducer lanes_as_rows(const some_rows& rows) const {
-        return lanes_as_rows(rows, std::index_sequence_for<Source...>());
-    }
-    template <std::size_t... S>
-    reducer lanes_as_rows(const some_rows& rows, std::index_sequence<S...>) const {
-        V turned[sizeof...(Source)][narrow];
-        (turn(std::get<S>(sources_), rows, turned[S]), ...);
         term_type terms[narrow];
-        const V at(T(0));
-        for (index_t k = 0; k < narrow; ++k) {
-            terms[k] = k < columns_ ? policy_.term(turned[S][k]...)
-                                    : reducer::only(at < at, policy_.term((static_cast<void>(S), at)...));
-        }
+        turned_terms(rows, terms, std::index_sequence_for<Source...>());
         reducer state{};
-        if constexpr (can_start) state = reducer::template starting<false>(terms, policy_.scale);
-        for (index_t k = 0; k < columns_; ++k) {
-            const term_type t[1] = {terms[k]};
-            state.absorb(t, V(T(k)), T(1), policy_.scale);
+        if constexpr (can_start) {
+            if (columns_ > 0)
+                state = reducer::template starting<false>(terms, static_cast<int>(columns_), policy_.scale);
+            const reducer start = state;
+            absorb_columns<false>(terms, state);
+            if (state.settle()) return state;
+            state = start;
         }
+        absorb_columns<true>(terms, state);
         return state;
     }
-    template <class Rows>
-    void turn(const Rows& s, const some_rows& rows, V* turned) const {
-        T buffer[narrow];
-        for (index_t r = 0; r < L; ++r) {
-            const T* p = s.read(rows.at(r < rows.count ? r : 0), 0, columns_, buffer);
-            for (index_t k = 0; k < columns_; ++k) turned[k].v[r] = p[k];
+    template <bool Careful>
+    SELFSAME_INLINE void absorb_columns(const term_type* terms, reducer& state) const {
+        index_t k = 0;
+        for (; k + unroll <= columns_; k += unroll) {
+            term_type t[unroll];
+            SELFSAME_UNROLL(4)
+            for (int u = 0; u < unroll; ++u) t[u] = terms[k + u];
+            absorb<Careful>(state, t, V(T(k)), T(1));
         }
+        for (; k < columns_; ++k) {
+            const term_type t[1] = {terms[k]};
+            absorb<Careful>(state, t, V(T(k)), T(1));
+        }
+    }
+    /// Of every column, a row in each lane.
+    template <std::size_t... S>
+    SELFSAME_INLINE void turned_terms(const some_rows& rows, term_type* terms, std::index_sequence<S...>) const {
+        T buffers[sizeof...(Source)][L * narrow];
+        const T* from[sizeof...(Source)][L];
+        for (index_t r = 0; r < L; ++r) {
+            const index_t row = rows.at(r < rows.count ? r : 0);
+            ((from[S][r] = std::get<S>(sources_).read(row, 0, columns_, buffers[S] + r * narrow)), ...);
+        }
+        const auto block = [&](index_t k, auto&& loaded) __attribute__((always_inline)) {
+            V x[sizeof...(Source)][L];
+            SELFSAME_UNROLL(16)
+            for (int r = 0; r < L; ++r) ((x[S][r] = loaded(from[S][r] + k)), ...);
+            (transpose(x[S]), ...);
+            SELFSAME_UNROLL(16)
+            for (int u = 0; u < L; ++u) terms[k + u] = policy_.term(x[S][u]...);
+        };
+        index_t k = 0;
+        for (; k + L <= columns_; k += L) block(k, [](const T* p) { return load<V>(p); });
+        if (k < columns_) block(k, [&](const T* p) { return load_some<V>(p, columns_ - k); });
     }
 
     template <class Row, class... X>

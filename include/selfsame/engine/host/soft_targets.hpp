@@ -45,13 +45,17 @@ struct cross_entropy_walk {
     template <class X>
     using reducer = cross_entropy_statistics<X>;
     struct row {
-        V level, bits_of_sum, mass, weight;
+        V level, factor, weight;
+
+        static row of(const reducer<V>& r, V weight) {
+            return {r.level, r.mass * V(math::exp2_unit<V>) / r.sum, weight};
+        }
     };
     T scale;
 
     SELFSAME_INLINE typename reducer<V>::term term(V z, V q) const { return {z, q}; }
     SELFSAME_INLINE V element(V z, V q, const row& r) const {
-        return r.weight * (r.mass * math::exp2(math::fma(z, V(scale), -r.level) - r.bits_of_sum) - q);
+        return r.weight * math::fma(math::exp2_in_units(math::fma(z, V(scale), -r.level)), r.factor, -q);
     }
 };
 
@@ -108,8 +112,7 @@ T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weig
         const batch<T> values = reduced.value();
         for (index_t k = 0; k < n; ++k) total += values[static_cast<int>(k)];
         if constexpr (!is_none<Out>) {
-            const typename cross_entropy_walk<T>::row row{reduced.level, reduced.bits_of_sum(), reduced.mass,
-                                                          batch<T>(weight)};
+            const auto row = cross_entropy_walk<T>::row::of(reduced, batch<T>(weight));
             for (index_t k = 0; k < n; ++k) {
                 walk.write_row(rows.at(s + k), out, rows.at(s + k), spread<T>(row, static_cast<int>(k)), past_caches);
             }
