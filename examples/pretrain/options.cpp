@@ -40,6 +40,8 @@ options parse_options(int count, const char* const* arguments) {
         {"--batch", whole(result.batch, 2, 65'536)},
         {"--threads", whole(result.threads, 1, 1024)},
         {"--size", whole(result.size, 16, 512)},
+        {"--prototypes", whole(result.prototypes, 2, 65'536)},
+        {"--local-views", whole(result.local_views, 0, 16)},
     };
     const std::map<std::string, bool*> flags = {
         {"--resume", &result.resume}, {"--validate", &result.validate}, {"--help", &result.help}, {"-h", &result.help}};
@@ -66,9 +68,14 @@ options parse_options(int count, const char* const* arguments) {
             throw user_error("unknown option " + std::string(arguments[i]) + " (see --help)");
         }
     }
-    if (!is_objective(result.objective)) {
-        throw user_error("--objective " + result.objective + ": expected " + objective_names());
+    const objective_entry* objective = find_objective(result.objective);
+    if (objective == nullptr) throw user_error("--objective " + result.objective + ": expected " + objective_names());
+    if (objective->prototypes == 0 && (result.prototypes != 0 || result.local_views != -1)) {
+        throw user_error(std::string(result.prototypes != 0 ? "--prototypes" : "--local-views") + ": the objective " +
+                         result.objective + " has none");
     }
+    if (result.prototypes == 0) result.prototypes = objective->prototypes;
+    if (result.local_views == -1) result.local_views = objective->local_views;
     if (result.threads == 0) result.threads = std::max(1u, std::thread::hardware_concurrency());
     return result;
 }
@@ -87,7 +94,9 @@ std::string help_text() {
            objective_names() +
            "\n"
            "  --epochs N             passes over the training set (6)\n"
-           "  --batch N              images a step, each seen in two views (128)\n"
+           "  --batch N              images a step, each seen in two global views (128)\n"
+           "  --prototypes N         of swav (300) and dino (512)\n"
+           "  --local-views N        of swav and dino: views of small parts of an image, beside the two (2)\n"
            "  --seed N, --seeds N    first seed (0), and how many in a row to average over (1)\n"
            "  --threads N            (one per processor)\n"
            "  --output DIR           where result.json, report.html and the checkpoints go (build/pretrain)\n"
