@@ -25,6 +25,7 @@ std::int64_t to_integer(const std::string& name, const std::string& text, std::i
 
 options parse_options(int count, const char* const* arguments) {
     options result;
+    result.epochs = 0;  // not given yet
     const auto whole = [](std::int64_t& target, std::int64_t least, std::int64_t most) {
         return [&target, least, most](const std::string& name, const std::string& text) {
             target = to_integer(name, text, least, most);
@@ -74,6 +75,8 @@ options parse_options(int count, const char* const* arguments) {
         throw user_error(std::string(result.prototypes != 0 ? "--prototypes" : "--local-views") + ": the objective " +
                          result.objective + " has none");
     }
+    // With local views an image is seen twice as often in an epoch.
+    if (result.epochs == 0) result.epochs = objective->local_views > 0 ? 3 : 6;
     if (result.prototypes == 0) result.prototypes = objective->prototypes;
     if (result.local_views == -1) result.local_views = objective->local_views;
     if (result.threads == 0) result.threads = std::max(1u, std::thread::hardware_concurrency());
@@ -93,7 +96,7 @@ std::string help_text() {
            "  --objective NAME       " +
            objective_names() +
            "\n"
-           "  --epochs N             passes over the training set (6)\n"
+           "  --epochs N             passes over the training set (6; with swav and dino 3)\n"
            "  --batch N              images a step, each seen in two global views (128)\n"
            "  --prototypes N         of swav (300) and dino (512)\n"
            "  --local-views N        of swav and dino: views of small parts of an image, beside the two (2)\n"

@@ -29,11 +29,13 @@ TEST(Options, TakeValuesInBothForms) {
 
 TEST(Options, AreFilledInByTheObjective) {
     EXPECT_EQ(parse({}).prototypes, 0);
+    EXPECT_EQ(parse({}).epochs, 6);
     EXPECT_EQ(parse({}).local_views, 0);
     for (const char* name : {"swav", "dino"}) {
         const options settings = parse({"--objective", name});
         EXPECT_GE(settings.prototypes, 300);
         EXPECT_GE(settings.local_views, 1);
+        EXPECT_EQ(settings.epochs, 3);
         EXPECT_EQ(parse({"--objective", name, "--prototypes", "2"}).prototypes, 2);
         EXPECT_EQ(parse({"--objective", name, "--local-views", "0"}).local_views, 0);
     }
