@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "selfsame/engine/host/rowwise_columns.hpp"
 
 /// \file
