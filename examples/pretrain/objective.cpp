@@ -10,8 +10,7 @@ constexpr objective_entry table[] = {
     {"ntxent", "that views of one image lie together and views of different images apart", 0, 0, objectives::ntxent},
     {"swav", "that the prototype to which one view of an image belongs can be told from its other views", 300, 2,
      objectives::swav},
-    {"dino",
-     "that a teacher, the mean of the encoders so far, seeing one view of an image can be told from its other views",
+    {"dino", "that what a teacher, a mean of the encoders so far, makes of one view can be told from the other views",
      512, 2, objectives::dino},
 };
 
