@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
+#include <numeric>
 
 namespace pretrain::chart {
 namespace {
@@ -139,6 +141,27 @@ std::string histograms(const std::vector<histogram>& parts, const value_range& r
         svg += swatch(16 + between_names * static_cast<double>(i), 8, color, parts[i].name);
     }
     return svg + "</svg>";
+}
+
+std::string ranked(std::vector<std::int64_t> counts, const std::string& title) {
+    std::sort(counts.begin(), counts.end(), std::greater<>());
+    const double mean =
+        std::max(1e-9, std::accumulate(counts.begin(), counts.end(), 0.0) / static_cast<double>(counts.size()));
+    const double high = std::max(1.0, static_cast<double>(counts.front()) / mean);
+    const frame area{52, 700, 16, 200, 0, static_cast<double>(counts.size()), 0, 1.05 * high};
+    std::string svg = open(720, 250) + axes(area, title, true);
+    svg += std::string("<path class=\"area\" fill=\"") + palette[0] + "\" stroke=\"" + palette[0] + "\" d=\"" +
+           format("M%.1f,%.1f", area.x(0), area.y(0));
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        const double height = area.y(static_cast<double>(counts[i]) / mean);
+        svg += format("L%.2f,%.1fL%.2f,%.1f", area.x(static_cast<double>(i)), height,
+                      area.x(static_cast<double>(i + 1)), height);
+    }
+    svg += format("L%.1f,%.1fZ", area.right, area.y(0)) + "\"/>";
+    return svg +
+           format("<line class=\"axis\" stroke-dasharray=\"5 4\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
+                  area.left, area.right, area.y(1), area.y(1)) +
+           label(area.right, area.y(1) - 6, "end", "all used equally") + "</svg>";
 }
 
 std::string scatter(const std::vector<point>& points, const std::vector<std::int64_t>& classes,

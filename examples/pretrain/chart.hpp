@@ -33,6 +33,9 @@ std::string curves(const std::vector<std::vector<float>>& values, const std::vec
 /// The first part in gray, behind the others.
 std::string histograms(const std::vector<histogram>& parts, const value_range& range = {});
 
+/// Counts from the largest to the smallest, in units of the mean.
+std::string ranked(std::vector<std::int64_t> counts, const std::string& title);
+
 /// Points coloured by class, and a legend.
 std::string scatter(const std::vector<point>& points, const std::vector<std::int64_t>& classes,
                     const std::vector<std::string>& names);

@@ -13,7 +13,7 @@ namespace pretrain {
 namespace {
 
 constexpr char magic[8] = {'S', 'E', 'L', 'F', 'S', 'A', 'M', 'E'};
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 constexpr std::uint32_t byte_order = 0x01020304;  // written natively: a file of another byte order does not match
 
 struct header {
@@ -75,6 +75,7 @@ std::string encode(const checkpoint& state) {
     put(payload, state.seconds);
     put_block(payload, state.losses.data(), state.losses.size() * sizeof(float));
     put_block(payload, state.model.data(), state.model.size());
+    put_block(payload, state.objective.data(), state.objective.size());
     put_block(payload, state.optimizer.data(), state.optimizer.size());
 
     header front{};
@@ -114,6 +115,7 @@ checkpoint decode(const std::string& bytes, const std::string& origin) {
     state.losses.resize(losses.size() / sizeof(float));
     std::memcpy(state.losses.data(), losses.data(), state.losses.size() * sizeof(float));
     state.model = in.block();
+    state.objective = in.block();
     state.optimizer = in.block();
     return state;
 }

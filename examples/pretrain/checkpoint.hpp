@@ -16,6 +16,7 @@ struct checkpoint {
     double seconds = 0;  // spent in training so far
     std::vector<float> losses;
     std::string model;      // torch archive
+    std::string objective;  // torch archive
     std::string optimizer;  // torch archive
 };
 

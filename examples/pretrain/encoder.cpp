@@ -10,7 +10,6 @@ namespace pretrain {
 namespace {
 
 constexpr std::int64_t hidden_width = 256;
-constexpr std::int64_t output_width = 128;
 
 struct stage_shape {
     std::int64_t width;
@@ -37,8 +36,8 @@ encoder_impl::encoder_impl(std::int64_t channels, std::uint64_t seed) {
     hidden_ = register_module(
         "hidden", torch::nn::Linear(torch::nn::LinearOptions(width * coarse * coarse, hidden_width).bias(false)));
     hidden_norm_ = register_module("hidden_norm", torch::nn::BatchNorm1d(hidden_width));
-    output_ =
-        register_module("output", torch::nn::Linear(torch::nn::LinearOptions(hidden_width, output_width).bias(false)));
+    output_ = register_module("output",
+                              torch::nn::Linear(torch::nn::LinearOptions(hidden_width, projection_width).bias(false)));
 
     const torch::NoGradGuard no_grad;
     auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);

@@ -18,7 +18,9 @@ class encoder_impl : public torch::nn::Module {
     /// All initial weights are a function of the seed.
     encoder_impl(std::int64_t channels, std::uint64_t seed);
 
-    /// What the objective compares: N x 128.
+    static constexpr std::int64_t projection_width = 128;
+
+    /// What the objective compares: N x projection_width.
     torch::Tensor project(const torch::Tensor& images);
 
     /// What is kept of the training: the last stage pooled to 2 x 2 and the one before to 4 x 4, N x 1536.

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
 #include <numeric>
 #include <selfsame/core/random.hpp>
 
@@ -55,15 +56,22 @@ double few_label_accuracy(const feature_set& features, std::int64_t labels_a_cla
     return sum / draws;
 }
 
-torch::Tensor encode_images(encoder_impl& network, const image_set& images, const channel_statistics& statistics) {
+torch::Tensor to_unit(const torch::Tensor& rows) { return rows / rows.norm(2, {1}, true).clamp_min(1e-12); }
+
+template <class Make>
+torch::Tensor each_part(const image_set& images, const channel_statistics& statistics, Make&& make) {
     std::vector<torch::Tensor> parts;
     for (std::int64_t first = 0; first < images.size(); first += rows_at_once) {
         const std::int64_t last = std::min(images.size(), first + rows_at_once);
         torch::Tensor batch = torch::empty({last - first, images.channels, images.height, images.width});
         normalize_images(images, statistics, first, last, batch.data_ptr<float>());
-        parts.push_back(network.features(batch));
+        parts.push_back(make(batch));
     }
     return torch::cat(parts);
+}
+
+torch::Tensor encode_images(encoder_impl& network, const image_set& images, const channel_statistics& statistics) {
+    return each_part(images, statistics, [&](const torch::Tensor& batch) { return network.features(batch); });
 }
 
 torch::Tensor flat_pixels(const image_set& images) {
@@ -96,8 +104,7 @@ feature_set raw_pixels(const dataset& data) {
 
 unit_features to_unit(const feature_set& features) {
     const torch::NoGradGuard no_grad;
-    const auto normalize = [](const torch::Tensor& rows) { return rows / rows.norm(2, {1}, true).clamp_min(1e-12); };
-    return {normalize(features.train), normalize(features.test)};
+    return {to_unit(features.train), to_unit(features.test)};
 }
 
 double knn_accuracy(const feature_set& features) {
@@ -115,6 +122,28 @@ double knn_accuracy(const feature_set& features) {
         correct += votes.argmax(1).eq(features.test_labels.narrow(0, first, rows)).sum().item<double>();
     }
     return correct / static_cast<double>(unit.test.size(0));
+}
+
+std::vector<std::int64_t> count_members(encoder_impl& network, const prototype_set& prototypes, const image_set& images,
+                                        const channel_statistics& statistics) {
+    const torch::NoGradGuard no_grad;
+    network.eval();
+    const torch::Tensor nearest = each_part(images, statistics, [&](const torch::Tensor& batch) {
+        return (torch::mm(to_unit(network.project(batch)), prototypes.rows.t()) - prototypes.center).argmax(1);
+    });
+    const torch::Tensor counts = torch::bincount(nearest, {}, prototypes.rows.size(0)).contiguous();
+    const auto* count = counts.data_ptr<std::int64_t>();
+    return {count, count + counts.numel()};
+}
+
+double perplexity(const std::vector<std::int64_t>& counts) {
+    const double total = std::accumulate(counts.begin(), counts.end(), 0.0);
+    double entropy = 0;
+    for (const std::int64_t count : counts) {
+        const double share = static_cast<double>(count) / total;
+        if (count > 0) entropy -= share * std::log(share);
+    }
+    return std::exp(entropy);
 }
 
 scores evaluate(const feature_set& features, std::uint64_t seed) {

@@ -7,6 +7,7 @@
 
 #include "dataset.hpp"
 #include "encoder.hpp"
+#include "objective.hpp"
 #include "scores.hpp"
 #include "views.hpp"
 
@@ -36,5 +37,12 @@ struct unit_features {
 unit_features to_unit(const feature_set& features);
 
 double knn_accuracy(const feature_set& features);
+
+/// How many images belong to each prototype.
+std::vector<std::int64_t> count_members(encoder_impl& network, const prototype_set& prototypes, const image_set& images,
+                                        const channel_statistics& statistics);
+
+/// exp of the entropy of the shares: the number of prototypes that are used, if all of those are used equally.
+double perplexity(const std::vector<std::int64_t>& counts);
 
 }  // namespace pretrain

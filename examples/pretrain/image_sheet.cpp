@@ -37,10 +37,17 @@ std::int64_t image_sheet::left_of(std::int64_t column) const {
 }
 
 void image_sheet::place(std::int64_t row, std::int64_t column, const std::uint8_t* pixels) {
-    for (std::int64_t i = 0; i < height_; ++i) {
-        for (std::int64_t j = 0; j < width_; ++j) {
-            const std::uint8_t* from = pixels + (i * width_ + j) * channels_;
-            std::uint8_t* to = canvas_.data() + 4 * ((row * (height_ + gap) + i) * sheet_width_ + left_of(column) + j);
+    place(row, column, pixels, height_, width_);
+}
+
+void image_sheet::place(std::int64_t row, std::int64_t column, const std::uint8_t* pixels, std::int64_t height,
+                        std::int64_t width) {
+    const std::int64_t top = row * (height_ + gap) + (height_ - height) / 2;
+    const std::int64_t left = left_of(column) + (width_ - width) / 2;
+    for (std::int64_t i = 0; i < height; ++i) {
+        for (std::int64_t j = 0; j < width; ++j) {
+            const std::uint8_t* from = pixels + (i * width + j) * channels_;
+            std::uint8_t* to = canvas_.data() + 4 * ((top + i) * sheet_width_ + left + j);
             for (std::int64_t channel = 0; channel < 3; ++channel) to[channel] = from[channels_ == 3 ? 2 - channel : 0];
             to[3] = 255;
         }

@@ -14,6 +14,9 @@ class image_sheet {
 
     /// `pixels` is HWC.
     void place(std::int64_t row, std::int64_t column, const std::uint8_t* pixels);
+    /// A smaller image, in the middle of its place.
+    void place(std::int64_t row, std::int64_t column, const std::uint8_t* pixels, std::int64_t height,
+               std::int64_t width);
 
     /// An <img> element with the sheet inside, each pixel drawn `zoom` times as large.
     [[nodiscard]] std::string to_html(std::int64_t zoom, const std::string& description) const;

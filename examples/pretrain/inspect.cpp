@@ -13,6 +13,7 @@ namespace pretrain {
 namespace {
 
 constexpr std::uint32_t views_shown = 11;
+constexpr std::uint32_t local_views_shown = 5;
 constexpr std::int64_t images_shown = 8;
 constexpr std::int64_t images_compared = 512;
 constexpr std::int64_t images_mapped = 2000;
@@ -26,11 +27,12 @@ std::vector<std::int64_t> first_indices(const image_set& images, std::int64_t co
     return indices;
 }
 
-torch::Tensor view_batch(const image_set& images, const channel_statistics& statistics,
+torch::Tensor draw_views(view_kind kind, const image_set& images, const channel_statistics& statistics,
                          const std::vector<std::int64_t>& indices, std::uint64_t seed, std::uint32_t view) {
+    const view_size size = size_of(kind, images);
     torch::Tensor batch =
-        torch::empty({static_cast<std::int64_t>(indices.size()), images.channels, images.height, images.width});
-    make_views(images, statistics, indices, seed, 0, view, batch.data_ptr<float>());
+        torch::empty({static_cast<std::int64_t>(indices.size()), images.channels, size.height, size.width});
+    make_views(kind, images, statistics, indices, seed, 0, view, batch.data_ptr<float>());
     return batch;
 }
 
@@ -71,15 +73,18 @@ std::int64_t zoom_for(std::int64_t columns, std::int64_t width) {
 
 }  // namespace
 
-std::string view_sheet(const image_set& images, const channel_statistics& statistics, std::uint64_t seed) {
+std::string view_sheet(const image_set& images, const channel_statistics& statistics, bool has_local_views,
+                       std::uint64_t seed) {
     const std::vector<std::int64_t> indices = first_indices(images, images_shown);
     const auto rows = static_cast<std::int64_t>(indices.size());
     image_sheet sheet(rows, views_shown + 1, images.height, images.width, images.channels);
     for (std::int64_t row = 0; row < rows; ++row) sheet.place(row, 0, images.image(row));
     for (std::uint32_t view = 0; view < views_shown; ++view) {
-        const torch::Tensor batch = view_batch(images, statistics, indices, seed, view);
+        const bool is_local = has_local_views && view >= views_shown - local_views_shown;
+        const torch::Tensor batch =
+            draw_views(is_local ? view_kind::local : view_kind::global, images, statistics, indices, seed, view);
         for (std::int64_t row = 0; row < rows; ++row)
-            sheet.place(row, view + 1, to_bytes(batch[row], statistics).data());
+            sheet.place(row, view + 1, to_bytes(batch[row], statistics).data(), batch.size(2), batch.size(3));
     }
     return sheet.to_html(zoom_for(views_shown + 1, images.width), "training images and random views of them");
 }
@@ -90,7 +95,8 @@ std::vector<histogram> view_similarities(encoder_impl& network, const image_set&
     network.eval();
     const std::vector<std::int64_t> indices = first_indices(images, images_compared);
     const auto projected = [&](std::uint32_t view) {
-        const torch::Tensor rows = network.project(view_batch(images, statistics, indices, seed, view));
+        const torch::Tensor rows =
+            network.project(draw_views(view_kind::global, images, statistics, indices, seed, view));
         return rows / rows.norm(2, {1}, true).clamp_min(1e-12);
     };
     const torch::Tensor similarity = torch::mm(projected(0), projected(1).t());

@@ -12,8 +12,9 @@
 
 namespace pretrain {
 
-/// Rows of one image and its random views, as an <img>.
-std::string view_sheet(const image_set& images, const channel_statistics& statistics, std::uint64_t seed);
+/// Rows of one image and its random views, local ones last if there are any, as an <img>.
+std::string view_sheet(const image_set& images, const channel_statistics& statistics, bool has_local_views,
+                       std::uint64_t seed);
 
 /// Similarities of projected views: of two views of one image, and of views of different images.
 std::vector<histogram> view_similarities(encoder_impl& network, const image_set& images,

@@ -10,6 +10,7 @@
 #include "evaluate.hpp"
 #include "files.hpp"
 #include "inspect.hpp"
+#include "objective.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "report.hpp"
@@ -41,6 +42,7 @@ int run(const options& settings) {
     score_row untrained{"untrained", {}};
     score_row pixels{"pixels", {}};
     std::vector<training_end> ends;
+    prototype_use use{settings.prototypes, {}};
     double training_seconds = 0;
     for (std::int64_t seed = settings.seed; seed < settings.seed + settings.seeds; ++seed) {
         const auto key = static_cast<std::uint64_t>(seed);
@@ -57,6 +59,11 @@ int run(const options& settings) {
 
         say("seed " + std::to_string(seed) + "  evaluation");
         const feature_set features = encode(*run.network, data, statistics);
+        std::vector<std::int64_t> members;
+        if (run.prototypes.rows.defined()) {
+            members = count_members(*run.network, run.prototypes, data.test, statistics);
+            use.perplexity.push_back(perplexity(members));
+        }
         encoder_impl initial(data.train.channels, key);
         if (is_labelled) {
             trained.per_seed.push_back(evaluate(features, key));
@@ -65,7 +72,8 @@ int run(const options& settings) {
         }
         if (seed == settings.seed) {
             initial.eval();
-            page.views = view_sheet(data.train, statistics, key);
+            page.members = std::move(members);
+            page.views = view_sheet(data.train, statistics, settings.local_views > 0, key);
             page.similarities_before = view_similarities(initial, data.test, statistics, key);
             page.similarities_after = view_similarities(*run.network, data.test, statistics, key);
             embedding_map map = map_test_images(features);
@@ -87,10 +95,18 @@ int run(const options& settings) {
     page.summary = summary;
     page.class_names = data.class_names;
     page.epochs = settings.epochs;
-    write_file_atomically(settings.output / "result.json", to_json(page.rows, ends, data.name, settings.objective));
+    page.asks = find_objective(settings.objective)->asks;
+    page.has_local_views = settings.local_views > 0;
+    page.use = use;
+    write_file_atomically(settings.output / "result.json",
+                          to_json(page.rows, ends, data.name, settings.objective, use));
     write_file_atomically(settings.output / "report.html", to_html(page));
 
     std::printf("%s\n%s", summary, is_labelled ? to_table(page.rows).c_str() : "no labels: nothing to evaluate on\n");
+    if (use.prototypes > 0) {
+        std::printf("prototypes: exp(entropy) of their use by the test images is %.1f of %lld\n", mean(use.perplexity),
+                    static_cast<long long>(use.prototypes));
+    }
     std::printf("%s\n%s\n", (settings.output / "result.json").c_str(), (settings.output / "report.html").c_str());
     return 0;
 }

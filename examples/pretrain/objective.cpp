@@ -1,46 +1,39 @@
 #include "objective.hpp"
 
-#include <thrust/system/omp/execution_policy.h>
-#include <torch/torch.h>
-
-#include <selfsame/interop/torch.hpp>
-#include <selfsame/objective/info_nce.hpp>
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/types.h>
 
 namespace pretrain {
 namespace {
 
-struct entry {
-    const char* name;
-    at::Tensor (*loss)(const at::Tensor& first, const at::Tensor& second);
-};
-
-constexpr entry table[] = {
-    {"ntxent",
-     [](const at::Tensor& first, const at::Tensor& second) {
-         return selfsame::differentiable(thrust::omp::par, selfsame::nt_xent{.temperature = 0.1}, first, second);
-     }},
+constexpr objective_entry table[] = {
+    {"ntxent", "that views of one image lie together and views of different images apart", 0, 0, objectives::ntxent},
+    {"swav", "that the prototype to which one view of an image belongs can be told from its other views", 300, 2,
+     objectives::swav},
+    {"dino", "that what a teacher, a mean of the encoders so far, makes of one view can be told from the other views",
+     512, 2, objectives::dino},
 };
 
 }  // namespace
 
-bool is_objective(const std::string& name) {
-    for (const entry& known : table) {
-        if (name == known.name) return true;
+const objective_entry* find_objective(const std::string& name) {
+    for (const objective_entry& known : table) {
+        if (name == known.name) return &known;
     }
-    return false;
+    return nullptr;
 }
 
 std::string objective_names() {
     std::string names;
-    for (const entry& known : table) names += (names.empty() ? "" : ", ") + std::string(known.name);
+    for (const objective_entry& known : table) names += (names.empty() ? "" : ", ") + std::string(known.name);
     return names;
 }
 
-at::Tensor objective_loss(const std::string& name, const at::Tensor& first, const at::Tensor& second) {
-    for (const entry& known : table) {
-        if (name == known.name) return known.loss(first, second);
-    }
-    throw std::invalid_argument("objective " + name);
+torch::Tensor objectives::random_prototypes(std::int64_t count, std::uint64_t seed) {
+    // Other numbers than those that the encoder begins with.
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(~seed);
+    const torch::Tensor rows = torch::empty({count, encoder_impl::projection_width}).normal_(0, 1, generator);
+    return rows / rows.norm(2, {1}, true);
 }
 
 }  // namespace pretrain

@@ -25,6 +25,7 @@ std::int64_t to_integer(const std::string& name, const std::string& text, std::i
 
 options parse_options(int count, const char* const* arguments) {
     options result;
+    result.epochs = 0;  // not given yet
     const auto whole = [](std::int64_t& target, std::int64_t least, std::int64_t most) {
         return [&target, least, most](const std::string& name, const std::string& text) {
             target = to_integer(name, text, least, most);
@@ -40,6 +41,8 @@ options parse_options(int count, const char* const* arguments) {
         {"--batch", whole(result.batch, 2, 65'536)},
         {"--threads", whole(result.threads, 1, 1024)},
         {"--size", whole(result.size, 16, 512)},
+        {"--prototypes", whole(result.prototypes, 2, 65'536)},
+        {"--local-views", whole(result.local_views, 0, 16)},
     };
     const std::map<std::string, bool*> flags = {
         {"--resume", &result.resume}, {"--validate", &result.validate}, {"--help", &result.help}, {"-h", &result.help}};
@@ -66,9 +69,16 @@ options parse_options(int count, const char* const* arguments) {
             throw user_error("unknown option " + std::string(arguments[i]) + " (see --help)");
         }
     }
-    if (!is_objective(result.objective)) {
-        throw user_error("--objective " + result.objective + ": expected " + objective_names());
+    const objective_entry* objective = find_objective(result.objective);
+    if (objective == nullptr) throw user_error("--objective " + result.objective + ": expected " + objective_names());
+    if (objective->prototypes == 0 && (result.prototypes != 0 || result.local_views != -1)) {
+        throw user_error(std::string(result.prototypes != 0 ? "--prototypes" : "--local-views") + ": the objective " +
+                         result.objective + " has none");
     }
+    // With local views an image is seen twice as often in an epoch.
+    if (result.epochs == 0) result.epochs = objective->local_views > 0 ? 3 : 6;
+    if (result.prototypes == 0) result.prototypes = objective->prototypes;
+    if (result.local_views == -1) result.local_views = objective->local_views;
     if (result.threads == 0) result.threads = std::max(1u, std::thread::hardware_concurrency());
     return result;
 }
@@ -86,8 +96,10 @@ std::string help_text() {
            "  --objective NAME       " +
            objective_names() +
            "\n"
-           "  --epochs N             passes over the training set (6)\n"
-           "  --batch N              images a step, each seen in two views (128)\n"
+           "  --epochs N             passes over the training set (6; with swav and dino 3)\n"
+           "  --batch N              images a step, each seen in two global views (128)\n"
+           "  --prototypes N         of swav (300) and dino (512)\n"
+           "  --local-views N        of swav and dino: views of small parts of an image, beside the two (2)\n"
            "  --seed N, --seeds N    first seed (0), and how many in a row to average over (1)\n"
            "  --threads N            (one per processor)\n"
            "  --output DIR           where result.json, report.html and the checkpoints go (build/pretrain)\n"

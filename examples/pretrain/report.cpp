@@ -86,17 +86,26 @@ std::string to_html(const report& content) {
             "all labels or a few.",
             score_table(content));
     }
-    html +=
-        section("Augmented views",
-                "Each row: a training image, then random views of it. The objective asks that views of one image lie "
-                "together and views of different images apart.",
-                content.views);
+    html += section("Augmented views",
+                    std::string("Each row: a training image, then random views of it") +
+                        (content.has_local_views ? ", the last ones local" : "") + ". The objective asks " +
+                        escape(content.asks) + ".",
+                    content.views);
     html += section("Loss", "The training objective.",
                     chart::curves(content.losses, escape(content.seed_names), content.epochs));
     html += section(
         "Similarities of views", "Cosine similarity of projected test images; heights are square roots of shares.",
         "<div class=\"pair\"><div><h3>before training</h3>" + chart::histograms(content.similarities_before) +
             "</div><div><h3>after training</h3>" + chart::histograms(content.similarities_after) + "</div></div>");
+    if (!content.members.empty()) {
+        char text[300];
+        std::snprintf(text, sizeof text,
+                      "The test images that belong to each of %zu prototypes, beginning with the prototype that has "
+                      "most, as multiples of the mean. exp(entropy) of their shares: %.1f, %.0f %% of the prototypes.",
+                      content.members.size(), content.use.perplexity.front(),
+                      100 * content.use.perplexity.front() / static_cast<double>(content.members.size()));
+        html += section("Use of prototypes", text, chart::ranked(content.members, "prototypes"));
+    }
     html += section("Map of test images",
                     "Features of " + std::to_string(content.map.size()) +
                         " test images brought to the plane by t-SNE. Colours are labels, which the encoder never saw.",

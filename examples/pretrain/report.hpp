@@ -20,6 +20,10 @@ struct report {
     std::vector<std::vector<float>> losses;
     std::int64_t epochs = 0;
     std::string views;  // <img>
+    std::string asks;   // what the objective asks of views
+    bool has_local_views = false;
+    std::vector<std::int64_t> members;  // test images of each prototype; empty for an objective without
+    prototype_use use;
     std::vector<histogram> similarities_before;
     std::vector<histogram> similarities_after;
     std::vector<point> map;

@@ -1,6 +1,7 @@
 #include "results.hpp"
 
 #include <cstdio>
+#include <numeric>
 
 namespace pretrain {
 namespace {
@@ -36,6 +37,10 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
+double mean(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 double mean(const score_row& row, double scores::* value) {
     double sum = 0;
     for (const scores& one : row.per_seed) sum += one.*value;
@@ -43,7 +48,7 @@ double mean(const score_row& row, double scores::* value) {
 }
 
 std::string to_json(const std::vector<score_row>& rows, const std::vector<training_end>& ends, const std::string& data,
-                    const std::string& objective) {
+                    const std::string& objective, const prototype_use& use) {
     std::string seeds;
     std::string losses;
     std::string weights;
@@ -58,6 +63,13 @@ std::string to_json(const std::vector<score_row>& rows, const std::vector<traini
     std::string text = "{\n  \"data\": " + quoted(data) + ",\n  \"objective\": " + quoted(objective) +
                        ",\n  \"seeds\": [" + seeds + "],\n  \"last_epoch_loss\": [" + losses +
                        "],\n  \"weights_crc32\": [" + weights + "]";
+    if (use.prototypes > 0) {
+        text += ",\n  \"prototypes\": " + std::to_string(use.prototypes) +
+                ",\n  \"prototype_usage_perplexity\": " + number(mean(use.perplexity)) +
+                ",\n  \"prototype_usage_perplexity_per_seed\": [";
+        for (std::size_t i = 0; i < use.perplexity.size(); ++i) text += (i > 0 ? ", " : "") + number(use.perplexity[i]);
+        text += "]";
+    }
     for (const score_row& row : rows) {
         text += ",\n  " + quoted(row.name) + ": {\n";
         for (const score_column& column : score_columns) {

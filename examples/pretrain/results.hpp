@@ -21,6 +21,12 @@ struct training_end {
     std::uint32_t weights = 0;  // CRC-32 of the encoder's weights
 };
 
+/// How evenly test images fall to an objective's prototypes.
+struct prototype_use {
+    std::int64_t prototypes = 0;     // 0: the objective has none
+    std::vector<double> perplexity;  // exp of the entropy of their shares; one a seed
+};
+
 struct score_column {
     const char* name;   // in result.json
     const char* title;  // for people
@@ -33,11 +39,12 @@ inline constexpr score_column score_columns[] = {
     {"linear_100", "100 labels a class", &scores::linear_100},
 };
 
+double mean(const std::vector<double>& values);
 double mean(const score_row& row, double scores::* value);
 
 /// Means over the seeds, and the values of each seed beside them.
 std::string to_json(const std::vector<score_row>& rows, const std::vector<training_end>& ends, const std::string& data,
-                    const std::string& objective);
+                    const std::string& objective, const prototype_use& use);
 
 /// A table in plain text, percentages.
 std::string to_table(const std::vector<score_row>& rows);

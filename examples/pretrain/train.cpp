@@ -49,11 +49,15 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
     return order;
 }
 
-torch::optim::AdamW make_optimizer(encoder_impl& network) {
+/// What the objective trains is of a length of its own and does not decay.
+torch::optim::AdamW make_optimizer(encoder_impl& network, objective& task) {
     std::vector<torch::Tensor> weights;
-    std::vector<torch::Tensor> scales_and_shifts;
+    std::vector<torch::Tensor> without_decay;
     for (const torch::Tensor& parameter : network.parameters()) {
-        (parameter.dim() > 1 ? weights : scales_and_shifts).push_back(parameter);
+        (parameter.dim() > 1 ? weights : without_decay).push_back(parameter);
+    }
+    for (const torch::Tensor& parameter : task.parameters()) {
+        if (parameter.requires_grad()) without_decay.push_back(parameter);
     }
     const auto with_decay = [](double decay) {
         return std::make_unique<torch::optim::AdamWOptions>(
@@ -61,7 +65,7 @@ torch::optim::AdamW make_optimizer(encoder_impl& network) {
     };
     std::vector<torch::optim::OptimizerParamGroup> groups;
     groups.emplace_back(weights, with_decay(weight_decay));
-    groups.emplace_back(scales_and_shifts, with_decay(0));
+    groups.emplace_back(without_decay, with_decay(0));
     return torch::optim::AdamW(std::move(groups), torch::optim::AdamWOptions(peak_rate));
 }
 
@@ -82,9 +86,13 @@ void from_archive(const std::string& bytes, Value& value) {
 std::string describe(const options& settings, const image_set& images, std::uint64_t seed) {
     const uLong content = crc32_z(0, images.pixels.data(), images.pixels.size());
     std::ostringstream text;
-    text << "objective " << settings.objective << ", seed " << seed << ", epochs " << settings.epochs << ", batch "
-         << settings.batch << ", threads " << settings.threads << ", images " << images.size() << " of "
-         << images.height << "x" << images.width << "x" << images.channels << " with CRC " << std::hex << content;
+    text << "objective " << settings.objective;
+    if (settings.prototypes > 0) {
+        text << " with " << settings.prototypes << " prototypes and " << settings.local_views << " local views";
+    }
+    text << ", seed " << seed << ", epochs " << settings.epochs << ", batch " << settings.batch << ", threads "
+         << settings.threads << ", images " << images.size() << " of " << images.height << "x" << images.width << "x"
+         << images.channels << " with CRC " << std::hex << content;
     return text.str();
 }
 
@@ -104,8 +112,10 @@ class trainer {
         : settings_(settings), images_(images), statistics_(statistics), seed_(seed), path_(std::move(path)),
           description_(describe(settings, images, seed)), batch_(std::min(settings.batch, images.size())),
           steps_per_epoch_(images.size() / batch_), total_(settings.epochs * steps_per_epoch_),
-          network_(std::make_shared<encoder_impl>(images.channels, seed)), optimizer_(make_optimizer(*network_)),
-          views_(torch::empty({2 * batch_, images.channels, images.height, images.width})) {}
+          network_(std::make_shared<encoder_impl>(images.channels, seed)),
+          objective_(find_objective(settings.objective)->make(settings, images.channels, batch_, seed)),
+          optimizer_(make_optimizer(*network_, *objective_)),
+          views_{empty_views(view_kind::global, 2), empty_views(view_kind::local, settings.local_views)} {}
 
     training run() {
         if (settings_.resume) resume();
@@ -134,25 +144,48 @@ class trainer {
             }
         }
         line.finish();
-        network_->eval();
-        return {network_, losses_, mean_loss(steps_per_epoch_), weights_checksum(*network_), seconds_, step_ < total_};
+        const encoder kept = objective_->kept(network_);
+        kept->eval();
+        return {kept,
+                objective_->prototypes(),
+                losses_,
+                mean_loss(steps_per_epoch_),
+                weights_checksum(*kept),
+                seconds_,
+                step_ < total_};
     }
 
   private:
-    void take_step(std::int64_t epoch, std::span<const std::int64_t> indices) {
-        auto* out = views_.data_ptr<float>();
-        make_views(images_, statistics_, indices, seed_, epoch, 0, out);
-        make_views(images_, statistics_, indices, seed_, epoch, 1, out + views_.numel() / 2);
+    /// Undefined if there are to be none.
+    [[nodiscard]] torch::Tensor empty_views(view_kind kind, std::int64_t views) const {
+        if (views < 1) return {};
+        const view_size size = size_of(kind, images_);
+        return torch::empty({views * batch_, images_.channels, size.height, size.width});
+    }
 
-        // Both views in one pass: the batch statistics of the normalization layers are then those of all views.
-        const std::vector<torch::Tensor> projected = network_->project(views_).chunk(2);
-        const torch::Tensor loss = objective_loss(settings_.objective, projected[0], projected[1]);
+    void draw_views(std::int64_t epoch, std::span<const std::int64_t> indices) {
+        std::uint32_t view = 0;
+        const auto fill = [&](view_kind kind, const torch::Tensor& target) {
+            if (!target.defined()) return;
+            for (torch::Tensor& part : target.split(batch_)) {
+                make_views(kind, images_, statistics_, indices, seed_, epoch, view++, part.data_ptr<float>());
+            }
+        };
+        fill(view_kind::global, views_.global);
+        fill(view_kind::local, views_.local);
+    }
+
+    void take_step(std::int64_t epoch, std::span<const std::int64_t> indices) {
+        draw_views(epoch, indices);
+        const progress_point at{step_, total_};
+        const torch::Tensor loss = objective_->loss(*network_, views_, at);
         optimizer_.zero_grad();
         loss.backward();
         for (torch::optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
             group.options().set_lr(learning_rate(step_, total_));
         }
         optimizer_.step();
+        objective_->after_step(*network_, at);
         losses_.push_back(loss.item<float>());
         if (!std::isfinite(losses_.back()))
             throw std::runtime_error("the loss is not finite at step " + std::to_string(step_));
@@ -175,7 +208,9 @@ class trainer {
     }
 
     void save_state() const {
-        save({description_, step_, seconds_, losses_, to_archive(network_), to_archive(optimizer_)}, path_);
+        save({description_, step_, seconds_, losses_, to_archive(network_), to_archive(objective_),
+              to_archive(optimizer_)},
+             path_);
     }
 
     void resume() {
@@ -189,6 +224,7 @@ class trainer {
         seconds_ = state->seconds;
         losses_ = state->losses;
         from_archive(state->model, network_);
+        from_archive(state->objective, objective_);
         from_archive(state->optimizer, optimizer_);
     }
 
@@ -202,8 +238,9 @@ class trainer {
     std::int64_t steps_per_epoch_;
     std::int64_t total_;
     encoder network_;
+    std::shared_ptr<objective> objective_;
     torch::optim::AdamW optimizer_;
-    torch::Tensor views_;
+    view_batch views_;
     std::int64_t step_ = 0;
     double seconds_ = 0;
     std::vector<float> losses_;

@@ -6,6 +6,7 @@
 
 #include "dataset.hpp"
 #include "encoder.hpp"
+#include "objective.hpp"
 #include "options.hpp"
 #include "views.hpp"
 
@@ -13,6 +14,7 @@ namespace pretrain {
 
 struct training {
     encoder network;
+    prototype_set prototypes;
     std::vector<float> losses;  // one a step
     double last_epoch_loss = 0;
     std::uint32_t weights_checksum = 0;

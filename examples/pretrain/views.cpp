@@ -17,11 +17,13 @@ selfsame::channel_values per_channel(const std::array<float, 3>& values, std::in
                          : selfsame::channel_values{values[0], values[1], values[2]};
 }
 
-auto make_pipeline(const image_set& images, const channel_statistics& statistics) {
+auto make_pipeline(view_kind kind, const image_set& images, const channel_statistics& statistics) {
+    const view_size size = size_of(kind, images);
     return augment::pipeline{
-        augment::random_resized_crop{.height = static_cast<std::int32_t>(images.height),
-                                     .width = static_cast<std::int32_t>(images.width),
-                                     .scale = {0.3f, 1.0f}},
+        augment::random_resized_crop{
+            .height = static_cast<std::int32_t>(size.height),
+            .width = static_cast<std::int32_t>(size.width),
+            .scale = kind == view_kind::global ? augment::range{0.3f, 1.0f} : augment::range{0.1f, 0.3f}},
         augment::horizontal_flip{},
         augment::random_apply{0.8f, augment::brightness{0.4f}},
         augment::random_apply{0.8f, augment::contrast{0.4f}},
@@ -32,6 +34,11 @@ auto make_pipeline(const image_set& images, const channel_statistics& statistics
 }
 
 }  // namespace
+
+view_size size_of(view_kind kind, const image_set& images) {
+    if (kind == view_kind::global) return {images.height, images.width};
+    return {images.height * 4 / 7, images.width * 4 / 7};
+}
 
 channel_statistics measure_channels(const image_set& images) {
     channel_statistics result;
@@ -59,17 +66,19 @@ channel_statistics measure_channels(const image_set& images) {
     return result;
 }
 
-void make_views(const image_set& images, const channel_statistics& statistics, std::span<const std::int64_t> indices,
-                std::uint64_t seed, std::int64_t epoch, std::uint32_t view, float* out) {
+void make_views(view_kind kind, const image_set& images, const channel_statistics& statistics,
+                std::span<const std::int64_t> indices, std::uint64_t seed, std::int64_t epoch, std::uint32_t view,
+                float* out) {
     std::vector<selfsame::image<std::uint8_t>> batch;
     std::vector<std::uint64_t> names;
     for (const std::int64_t index : indices) {
         batch.push_back(selfsame::interleaved(images.image(index), images.height, images.width, images.channels));
         names.push_back(static_cast<std::uint64_t>(index));
     }
+    const view_size size = size_of(kind, images);
     const std::array<selfsame::index_t, 4> shape{static_cast<selfsame::index_t>(indices.size()), images.channels,
-                                                 images.height, images.width};
-    augment::apply(thrust::omp::par, make_pipeline(images, statistics),
+                                                 size.height, size.width};
+    augment::apply(thrust::omp::par, make_pipeline(kind, images, statistics),
                    selfsame::image_batch<std::uint8_t>{batch, images.channels}, names,
                    augment::key{.seed = seed, .epoch = static_cast<std::uint32_t>(epoch), .view = view},
                    selfsame::view(out, shape));

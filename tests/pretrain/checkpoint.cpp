@@ -9,7 +9,9 @@
 namespace pretrain {
 namespace {
 
-checkpoint sample() { return {"seed 3", 41, 2.5, {4.0f, 3.5f, 3.25f}, "weights", std::string("moments\0", 8)}; }
+checkpoint sample() {
+    return {"seed 3", 41, 2.5, {4.0f, 3.5f, 3.25f}, "weights", "prototypes", std::string("moments\0", 8)};
+}
 
 TEST(Checkpoint, ComesBackAsItWas) {
     const testing::temporary_folder folder;
@@ -21,6 +23,7 @@ TEST(Checkpoint, ComesBackAsItWas) {
     EXPECT_EQ(state->seconds, 2.5);
     EXPECT_EQ(state->losses, sample().losses);
     EXPECT_EQ(state->model, sample().model);
+    EXPECT_EQ(state->objective, sample().objective);
     EXPECT_EQ(state->optimizer, sample().optimizer);
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "a temporary file is left";
 }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "logistic.hpp"
 
 namespace pretrain {
@@ -39,6 +41,13 @@ TEST(Evaluation, IsAFunctionOfItsInput) {
     const scores second = evaluate(clusters(0.5), 4);
     EXPECT_EQ(first.linear, second.linear);
     EXPECT_EQ(first.linear_10, second.linear_10);
+}
+
+TEST(Evaluation, PerplexityIsTheNumberOfPrototypesThatAreUsed) {
+    EXPECT_DOUBLE_EQ(perplexity({7, 7, 7, 7}), 4);
+    EXPECT_DOUBLE_EQ(perplexity({0, 5, 0, 5}), 2);
+    EXPECT_DOUBLE_EQ(perplexity({0, 9}), 1);
+    EXPECT_NEAR(perplexity({1, 3}), std::pow(4, 0.25) * std::pow(4 / 3.0, 0.75), 1e-12);
 }
 
 TEST(Evaluation, LogisticRegressionReachesTheOptimum) {

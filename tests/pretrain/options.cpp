@@ -27,6 +27,20 @@ TEST(Options, TakeValuesInBothForms) {
     EXPECT_GE(settings.threads, 1);
 }
 
+TEST(Options, AreFilledInByTheObjective) {
+    EXPECT_EQ(parse({}).prototypes, 0);
+    EXPECT_EQ(parse({}).epochs, 6);
+    EXPECT_EQ(parse({}).local_views, 0);
+    for (const char* name : {"swav", "dino"}) {
+        const options settings = parse({"--objective", name});
+        EXPECT_GE(settings.prototypes, 300);
+        EXPECT_GE(settings.local_views, 1);
+        EXPECT_EQ(settings.epochs, 3);
+        EXPECT_EQ(parse({"--objective", name, "--prototypes", "2"}).prototypes, 2);
+        EXPECT_EQ(parse({"--objective", name, "--local-views", "0"}).local_views, 0);
+    }
+}
+
 TEST(Options, RefuseWhatTheyDoNotKnow) {
     const std::vector<std::vector<const char*>> wrong = {{"--epoch", "3"},
                                                          {"data"},
@@ -40,6 +54,10 @@ TEST(Options, RefuseWhatTheyDoNotKnow) {
                                                          {"--epochs", "1e3"},
                                                          {"--resume=yes"},
                                                          {"--objective", "unknown"},
+                                                         {"--prototypes", "300"},
+                                                         {"--objective", "ntxent", "--local-views", "2"},
+                                                         {"--objective", "swav", "--prototypes", "1"},
+                                                         {"--objective", "dino", "--local-views", "17"},
                                                          {"--seed", "99999999999999999999"}};
     for (const std::vector<const char*>& arguments : wrong) {
         EXPECT_THROW(parse(arguments), user_error) << arguments.front();

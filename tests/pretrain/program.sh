@@ -59,6 +59,9 @@ exit_codes)
     grep -q -- --resume help.txt || fail "--help says nothing of --resume"
     refused 'unknown option --no-such' "$program" --no-such
     refused '--epochs zero' "$program" --epochs zero
+    refused '--objective byol' "$program" --objective byol
+    refused '--prototypes 1' "$program" --objective swav --prototypes 1
+    refused '--local-views' "$program" --objective ntxent --local-views 2
     refused '--data mnist' "$program" --data mnist --output out
     refused 'no folder nowhere' "$program" --data idx:nowhere --output out
     cp -r data damaged
@@ -106,6 +109,28 @@ resume)
     cp killed/checkpoint-seed0.bin torn.bin
     refused 'damaged checkpoint' "${run[@]}" --output killed --resume
     cmp torn.bin killed/checkpoint-seed0.bin || fail "the damaged checkpoint was changed"
+    ;;
+resume_state)
+    # Prototypes, a queue, a teacher and its center go on where they were.
+    run+=(--prototypes 8 --local-views 1)
+    for objective in swav dino; do
+        "${run[@]}" --objective "$objective" --output "$objective" 2>/dev/null >/dev/null
+        grep -q '"prototype_usage_perplexity"' "$objective/result.json" || fail "$objective: prototypes not counted"
+        grep -q 'Use of prototypes' "$objective/report.html" || fail "$objective: prototypes not in the report"
+        "${run[@]}" --objective "$objective" --output killed 2>/dev/null >/dev/null &
+        process=$!
+        while [[ ! -f killed/checkpoint-seed0.bin ]]; do
+            kill -0 "$process" 2>/dev/null || fail "ended without a checkpoint"
+            sleep 0.01
+        done
+        kill -9 "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+        [[ ! -f killed/result.json ]] || fail "it ended before it was killed"
+        refused 'belongs to another run' "${run[@]}" --objective "$objective" --prototypes 9 --output killed --resume
+        "${run[@]}" --objective "$objective" --output killed --resume 2>/dev/null >/dev/null
+        cmp "$objective/result.json" killed/result.json || fail "$objective: killed and resumed, the result differs"
+        rm -r killed
+    done
     ;;
 full_disk)
     "${run[@]}" --epochs 1 --output out 2>/dev/null >/dev/null

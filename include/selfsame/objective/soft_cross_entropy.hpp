@@ -1,5 +1,6 @@
 #pragma once
 
+#include "selfsame/engine/host/column_sums.hpp"
 #include "selfsame/engine/host/soft_targets.hpp"
 
 /// \file
@@ -103,7 +104,7 @@ struct soft_cross_entropy {
     }
 };
 
-/// Caron et al. 2021. The caller moves the center, once a step.
+/// Caron et al. 2021. `update_center` moves the center, once a step.
 using dino = soft_cross_entropy<sharpened_targets, other_views>;
 /// Zhou et al. 2022, over masked patches.
 using ibot = soft_cross_entropy<sharpened_targets, same_row>;
@@ -177,6 +178,43 @@ auto value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, con
     host::soft_target_type<Inputs> loss{};
     value_and_grad(ctx, objective, inputs, loss, gradient);
     return loss;
+}
+
+/// center_k = momentum center_k + (1 - momentum) mean over all rows t of all teachers of t_k, in place: Caron et al.
+/// 2021, with momentum 0.9.
+///
+/// `center`: K values; `teachers`: N x K logits each, as many tensors as a step has. Called once a step, after the
+/// loss: with several batches a step, all of them go into one call. The result does not depend on the number of
+/// threads. Without a row the center stays; NaN in a column comes out in its center.
+template <execution C, class Center, class... Teachers>
+    requires(sizeof...(Teachers) > 0)
+void update_center(const C& ctx, Center&& center, double momentum, const Teachers&... teachers) {
+    const auto c = as_tensor<1>(center);
+    check_writable("center", c);
+    if (!(momentum >= 0 && momentum <= 1)) fail("momentum", momentum, "from 0 to 1");
+    const index_t columns = c.extent(0);
+    index_t rows = 0;
+    const auto count = [&](const auto& x) {
+        if (x.extent(1) != columns)
+            fail("teacher", std::string_view(shape_text(x)), std::to_string(columns) + " columns, as the center has");
+        rows += x.extent(0);
+    };
+    (count(as_tensor<2>(teachers)), ...);
+    if (rows == 0) return;
+    const auto context = as_context(ctx);
+    scratch<std::remove_cvref_t<decltype(context.policy)>> memory(context.policy, scratch_bytes<double>(columns));
+    double* const sums = memory.template take<double>(columns);
+    std::fill(sums, sums + columns, 0.0);
+    const auto add = [&](const auto& x) {
+        using E = typename std::remove_cvref_t<decltype(x)>::value_type;
+        host::add_column_sums<std::conditional_t<std::is_same_v<E, double>, double, float>>(context, x, sums);
+    };
+    (add(as_tensor<2>(teachers)), ...);
+    using E = typename decltype(c)::value_type;
+    for (index_t k = 0; k < columns; ++k) {
+        c(k) = element_cast<E>(momentum * element_cast<double>(c(k)) +
+                               (1 - momentum) * sums[k] / static_cast<double>(rows));
+    }
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA

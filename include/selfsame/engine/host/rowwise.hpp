@@ -149,9 +149,8 @@ class row_walk {
         reducer part[L];
         bool same_level = can_start;
         if constexpr (can_start) {
-            reducer next = start(rows.at(0));
             for (index_t r = 0; r < rows.count; ++r) {
-                reducer state = next;
+                reducer state = start(rows.at(r));
                 reduce_row<false>(rows.at(r), state);
                 if (!state.settle()) {
                     state = reducer{};
@@ -159,7 +158,6 @@ class row_walk {
                     same_level = false;
                 }
                 part[r] = state;
-                if (r + 1 < rows.count) next = start(rows.at(r + 1));
             }
         } else {
             for (index_t r = 0; r < rows.count; ++r) {
