@@ -118,8 +118,9 @@ std::vector<float> classifier::tune(const pretrain::image_set& outliers, const b
         // Crops and other views: the outliers to learn from are few, those to come of many kinds.
         const at::Tensor others = at::randint(outliers.size(), {outlier_batch}, at::kLong);
         at::Tensor unknown = at::empty({outlier_batch, outliers.channels, outliers.height, outliers.width});
-        pretrain::make_views(outliers, p.statistics, {others.data_ptr<std::int64_t>(), outlier_batch}, p.seed, draw++,
-                             0, unknown.data_ptr<float>());
+        pretrain::make_views(pretrain::view_kind::global, outliers, p.statistics,
+                             {others.data_ptr<std::int64_t>(), outlier_batch}, p.seed, draw++, 0,
+                             unknown.data_ptr<float>());
         const at::Tensor logits = p.forward(at::cat({p.input(known.index_select(0, chosen)), unknown}));
         const at::Tensor z = logits.detach().contiguous();
         at::Tensor energies = at::empty({z.size(0)}), energy_gradient = at::empty_like(energies);
@@ -158,8 +159,8 @@ at::Tensor read_scores(const at::Tensor& logits) {
 }
 
 double accuracy(const at::Tensor& logits, const std::vector<std::int64_t>& labels) {
-    const at::Tensor truth = at::from_blob(const_cast<std::int64_t*>(labels.data()),
-                                           {static_cast<std::int64_t>(labels.size())}, at::kLong);
+    const at::Tensor truth =
+        at::from_blob(const_cast<std::int64_t*>(labels.data()), {static_cast<std::int64_t>(labels.size())}, at::kLong);
     return logits.argmax(1).eq(truth).to(at::kDouble).mean().item<double>();
 }
 
