@@ -87,6 +87,15 @@ constexpr V abs(V x) {
     return traits::from_bits(traits::bits(x) & typename traits::integer(keep));
 }
 
+/// The greatest whole number not above x, for |x| < 2^22 (2^51).
+template <class V>
+constexpr V floor(V x) {
+    using S = scalar_t<V>;
+    const V magic(sizeof(S) == 4 ? S(12582912) : S(6755399441055744.0));  // adding it rounds to an integer
+    const V r = (x + magic) - magic;
+    return r - select(r > x, V(S(1)), V(S(0)));
+}
+
 /// a b + c, contracted to one instruction where the processor has it; not guaranteed to round once.
 template <class V>
 constexpr V fma(V a, V b, V c) {
