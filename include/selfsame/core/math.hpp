@@ -39,13 +39,21 @@ constexpr V select(M mask, V yes, V no) {
 /// The larger; b where either is NaN, so put the data in b.
 template <class V>
 constexpr V(max)(V a, V b) {
-    return select(a > b, a, b);
+    if constexpr (requires { value_traits<V>::larger(a, b); }) {
+        return value_traits<V>::larger(a, b);
+    } else {
+        return select(a > b, a, b);
+    }
 }
 
 /// The smaller; b where either is NaN.
 template <class V>
 constexpr V(min)(V a, V b) {
-    return select(a < b, a, b);
+    if constexpr (requires { value_traits<V>::smaller(a, b); }) {
+        return value_traits<V>::smaller(a, b);
+    } else {
+        return select(a < b, a, b);
+    }
 }
 
 /// Whether a > b in any lane.

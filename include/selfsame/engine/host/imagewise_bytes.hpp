@@ -134,29 +134,34 @@ SELFSAME_INLINE int_lanes multiply_add(int_lanes sum, int_lanes bytes, int_lanes
 }
 
 template <int C, int Vectors, int Blocks>
-void resize_bytes_n(const std::uint8_t* row, index_t width, const byte_axis& axis, index_t out_width,
+void resize_bytes_n(const std::uint8_t* row, index_t width, index_t readable, const byte_axis& axis, index_t out_width,
                     const row_planes& out) {
     constexpr int D = byte_axis::digits, B = byte_axis::vector;
     const std::int32_t blocks = Blocks > 0 ? Blocks : axis.blocks;
-    // Loads pass the end of what they need: near the row's end they are done in a copy.
+    // Loads pass the end of what they need: where that may not be read they are done in a copy of the row's end.
     const index_t bytes = width * C, needed = C * byte_axis::taps_at_once * (blocks - 1) + Vectors * B;
     const index_t copied = (std::min)(bytes, index_t{byte_axis::tail});
-    std::memcpy(axis.row_end, row + bytes - copied, static_cast<std::size_t>(copied));
+    if (bytes + needed > readable) {
+        std::memcpy(axis.row_end, row + bytes - copied, static_cast<std::size_t>(copied));
+    }
     const std::int8_t* w = axis.weights;
-    for (index_t g = 0; g < byte_axis::groups(out_width); ++g) {
+    const std::uint8_t* places_at = axis.places;
+    const index_t plane = out.plane;
+    float* to = out.data;
+    const index_t groups = byte_axis::groups(out_width);
+    for (index_t g = 0; g < groups; ++g, places_at += B, to += byte_axis::group) {
         const index_t begin = axis.first[g] * index_t{C};
-        const std::uint8_t* p = begin + needed <= bytes ? row + begin : axis.row_end + (begin - (bytes - copied));
-        const int_lanes places = load_lanes(axis.places + g * B);
+        const std::uint8_t* p = begin + needed <= readable ? row + begin : axis.row_end + (begin - (bytes - copied));
+        const int_lanes places = load_lanes(places_at);
         int_lanes sums[C][D] = {};
         SELFSAME_UNROLL(4)
         for (std::int32_t b = 0; b < blocks; ++b, p += C * byte_axis::taps_at_once, w += D * B) {
             const int_lanes low = load_lanes(p), high = Vectors == 2 ? load_lanes(p + B) : low;
-            const int_lanes weights[D] = {load_lanes(w), load_lanes(w + B), load_lanes(w + 2 * B)};
             SELFSAME_UNROLL(4)
             for (int c = 0; c < C; ++c) {
                 const int_lanes x = pick<Vectors>(low, high, places + c * 0x01010101);
                 SELFSAME_UNROLL(4)
-                for (int d = 0; d < D; ++d) sums[c][d] = multiply_add(sums[c][d], x, weights[d]);
+                for (int d = 0; d < D; ++d) sums[c][d] = multiply_add(sums[c][d], x, load_lanes(w + d * B));
             }
         }
         using V = batch<float>;
@@ -164,20 +169,22 @@ void resize_bytes_n(const std::uint8_t* row, index_t width, const byte_axis& axi
         SELFSAME_UNROLL(4)
         for (int c = 0; c < C; ++c) {
             const V low = real((sums[c][1] << 8) + sums[c][0]), high = real(sums[c][2]);
-            store(out[c] + g * byte_axis::group, math::fma(high, V(65536.0f), low));
+            store(to + c * plane, math::fma(high, V(65536.0f), low));
         }
     }
 }
 
 }  // namespace detail
 
-/// A row of `width` pixels resized, in units of 1 / (255 unit). May write 15 values beyond the end.
+/// A row of `width` pixels resized, in units of 1 / (255 unit); `readable` bytes from its first on may be read. May
+/// write 15 values beyond the end.
 template <int C>
-void resize_bytes(const std::uint8_t* row, index_t width, const byte_axis& axis, index_t out_width,
+void resize_bytes(const std::uint8_t* row, index_t width, index_t readable, const byte_axis& axis, index_t out_width,
                   const row_planes& out) {
-    if (axis.vectors == 1 && axis.blocks == 1) return detail::resize_bytes_n<C, 1, 1>(row, width, axis, out_width, out);
-    if (axis.blocks == 1) return detail::resize_bytes_n<C, 2, 1>(row, width, axis, out_width, out);
-    detail::resize_bytes_n<C, 2, 0>(row, width, axis, out_width, out);
+    const auto resize = axis.blocks > 1      ? detail::resize_bytes_n<C, 2, 0>
+                        : axis.vectors == 2 ? detail::resize_bytes_n<C, 2, 1>
+                                            : detail::resize_bytes_n<C, 1, 1>;
+    resize(row, width, readable, axis, out_width, out);
 }
 
 #else

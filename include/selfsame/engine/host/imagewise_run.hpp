@@ -256,14 +256,17 @@ class image_runner {
     {
         const std::uint8_t* corner = from.data + crop.top * from.row_stride + crop.left * index_t{C};
         const index_t size = w_.y.taps + 1, begin = w_.y.first[y];
-        const auto ring_row = [&](index_t r) { return w_.ring + r % size * C * pitch(); };
         prefetch(corner, from.row_stride, crop, y);
         for (made_ = (std::max)(made_, begin); made_ < begin + w_.y.taps; ++made_) {
-            resize_bytes<C>(corner + made_ * from.row_stride, crop.width, w_.bytes, shape_.width,
-                            {ring_row(made_), pitch()});
+            w_.ring_rows[made_] = w_.ring + made_ % size * C * pitch();
+            // What lies between the rows of an image is read without harm.
+            const index_t below = from.row_stride > 0 ? from.height - 1 - crop.top - made_ : 0;
+            resize_bytes<C>(corner + made_ * from.row_stride, crop.width,
+                            below * from.row_stride + (from.width - crop.left) * C, w_.bytes, shape_.width,
+                            {w_.ring_rows[made_], pitch()});
         }
         const float** rows = reinterpret_cast<const float**>(w_.taps);
-        for (index_t t = 0; t < w_.y.taps; ++t) rows[t] = ring_row(begin + t);
+        for (index_t t = 0; t < w_.y.taps; ++t) rows[t] = w_.ring_rows[begin + t];
         constexpr index_t L = lanes<float>;
         for (index_t c = 0; c < C; ++c) {
             combine_rows(rows, w_.y.weights + y * w_.y.taps, w_.y.taps, (shape_.width + L - 1) / L * L, out[c]);
@@ -323,8 +326,8 @@ class image_runner {
         const index_t ring_plane = size * pitch();
         float* middle = w_.margin + filter_margin(radius);
         const float** rows = reinterpret_cast<const float**>(w_.taps);
+        for (index_t r = made_; r < wanted; ++r) w_.ring_rows[r] = w_.ring + r % size * pitch();
         for (index_t c = 0; c < C; ++c) {
-            float* const ring = w_.ring + c * ring_plane;
             for (index_t r = made_; r < wanted; ++r) {
                 const float* p = from.data + c * from.channel_stride + r * from.row_stride;
                 std::memcpy(middle, p, static_cast<std::size_t>(width) * sizeof(float));
@@ -332,11 +335,11 @@ class image_runner {
                     middle[-k] = p[reflected(-k, width)];
                     middle[width - 1 + k] = p[reflected(width - 1 + k, width)];
                 }
-                filter_along(middle, w_.weights, radius, width, ring + r % size * pitch());
+                filter_along(middle, w_.weights, radius, width, w_.ring_rows[r] + c * ring_plane);
             }
             for (index_t r = y; r < end; r += 2) {
                 for (index_t k = 0; k < 2 * radius + 2; ++k) {
-                    rows[k] = ring + reflected(r - radius + k, height) % size * pitch();
+                    rows[k] = w_.ring_rows[reflected(r - radius + k, height)] + c * ring_plane;
                 }
                 float* out = w_.row + ((r - y) * C + c) * pitch();
                 filter_across(rows, w_.weights, radius, width, out, out + C * pitch());

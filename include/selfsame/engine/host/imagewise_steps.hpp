@@ -71,11 +71,13 @@ template <class Op, int C>
 void run_pixels(const step& s, const row_transfer& row) {
     using V = batch<float>;
     const auto q = prepared_at<Op>(s);
-    for (index_t i = 0; i < row.width; i += lanes<float>) {
+    const const_row_planes in = row.in;
+    const row_planes out = row.out;
+    for (index_t i = 0, width = row.width; i < width; i += lanes<float>) {
         std::array<V, C> x;
-        for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = load<V>(row.in[c] + i);
+        for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = load<V>(in[c] + i);
         Op::pixel(q, x);
-        for (index_t c = 0; c < C; ++c) store(row.out[c] + i, x[static_cast<std::size_t>(c)]);
+        for (index_t c = 0; c < C; ++c) store(out[c] + i, x[static_cast<std::size_t>(c)]);
     }
 }
 

@@ -51,6 +51,7 @@ struct image_limits {
             f.template operator()<float>(axis_table::weight_count(in, out));
         }
         f.template operator()<const void*>((std::max)(taps, 2 * reach + 2));
+        f.template operator()<float*>(source_height);
         if constexpr (byte_axis::available) byte_axis::pieces(width, f);
     }
     std::size_t bytes() const {
@@ -81,10 +82,11 @@ struct image_workspace {
     float* weights;   // of a filter
     axis_table x, y;
     const void** taps;
+    float** ring_rows;  // by number of the source row
     byte_axis bytes;
 
     image_workspace(const image_limits& limits, piece_cursor& memory) {
-        void* piece[16];
+        void* piece[17];
         int n = 0;
         limits.pieces([&]<class T>(index_t count) { piece[n++] = memory.template take<T>(count); });
         const auto values = [&](int k) { return static_cast<float*>(piece[k]); };
@@ -98,7 +100,8 @@ struct image_workspace {
         x = {static_cast<std::int32_t*>(piece[7]), values(8), 0};
         y = {static_cast<std::int32_t*>(piece[9]), values(10), 0};
         taps = static_cast<const void**>(piece[11]);
-        if constexpr (byte_axis::available) bytes = byte_axis(piece + 12);
+        ring_rows = static_cast<float**>(piece[12]);
+        if constexpr (byte_axis::available) bytes = byte_axis(piece + 13);
     }
 };
 
