@@ -52,13 +52,13 @@ SELFSAME_INLINE batch<float> beside([[maybe_unused]] const float* at, [[maybe_un
 
 template <int R, int K = 1>
 SELFSAME_INLINE batch<float> along(const float* at, batch<float> left, batch<float> middle, batch<float> right,
-                                   const float* weights, batch<float> s) {
+                                   const batch<float>* weights, batch<float> s) {
     if constexpr (K > R) {
         return s;
     } else {
         constexpr std::make_integer_sequence<int, lanes<float>> all{};
         const batch<float> pair = beside<-K>(at, left, middle, right, all) + beside<K>(at, left, middle, right, all);
-        return along<R, K + 1>(at, left, middle, right, weights, math::fma(batch<float>(weights[K]), pair, s));
+        return along<R, K + 1>(at, left, middle, right, weights, math::fma(weights[K], pair, s));
     }
 }
 
@@ -76,10 +76,12 @@ void filter_along_n(const float* in, const float* weights, [[maybe_unused]] std:
             store(out + i, s);
         }
     } else {
+        V w[R + 1];  // in registers: for all that the compiler knows, what is stored might change them
+        for (int k = 0; k <= R; ++k) w[k] = V(weights[k]);
         V left = load<V>(in - N), middle = load<V>(in);
         for (index_t i = 0; i < width; i += N) {
             const V right = load<V>(in + i + N);
-            store(out + i, along<R>(in + i, left, middle, right, weights, V(weights[0]) * middle));
+            store(out + i, along<R>(in + i, left, middle, right, w, w[0] * middle));
             left = middle;
             middle = right;
         }
@@ -92,15 +94,18 @@ void filter_across_n(const float* const* rows, const float* weights, std::int32_
                      float* upper, float* lower) {
     using V = batch<float>;
     const std::int32_t radius = R > 0 ? R : some_radius;
+    V w[R + 1];
+    for (int k = 0; k <= R; ++k) w[k] = V(weights[k]);
+    const auto row = [&](std::int32_t k, index_t i) { return load<V>(rows[k] + i); };
     for (index_t i = 0; i < width; i += lanes<float>) {
-        V above = load<V>(rows[radius] + i), below = load<V>(rows[radius + 1] + i);
-        V u = V(weights[0]) * above, l = V(weights[0]) * below;
+        V above = row(radius, i), below = row(radius + 1, i);
+        V u = w[0] * above, l = w[0] * below;
         SELFSAME_UNROLL(12)
         for (std::int32_t k = 1; k <= radius; ++k) {
-            const V w(weights[k]), outer_above = load<V>(rows[radius - k] + i),
-                                   outer_below = load<V>(rows[radius + k + 1] + i);
-            u = math::fma(w, outer_above + below, u);
-            l = math::fma(w, above + outer_below, l);
+            const V outer_above = row(radius - k, i), outer_below = row(radius + k + 1, i);
+            const V wk = R > 0 ? w[R > 0 ? k : 0] : V(weights[k]);
+            u = math::fma(wk, outer_above + below, u);
+            l = math::fma(wk, above + outer_below, l);
             above = outer_above;
             below = outer_below;
         }

@@ -44,10 +44,23 @@ template <int Taps, class T>
 void combine_rows_n(const T* const* rows, const float* weights, std::int32_t taps, index_t n, float* out) {
     using V = batch<float>;
     const std::int32_t count = Taps > 0 ? Taps : taps;
+    // In registers: for all that the compiler knows, what is stored might change the arguments.
+    const T* from[Taps > 0 ? Taps : 1];
+    V w[Taps > 0 ? Taps : 1];
+    for (std::int32_t t = 0; t < Taps; ++t) from[t] = rows[t], w[t] = V(weights[t]);
+    const T* const row = rows[0];
+    const float weight = weights[0];
+    const auto term = [&](std::int32_t t, index_t i, V s) {
+        if constexpr (Taps > 0) {
+            return math::fma(w[t], load_values(from[t] + i), s);
+        } else {
+            return math::fma(V(weights[t]), load_values(rows[t] + i), s);
+        }
+    };
     const auto at = [&](index_t i) {
-        V s = V(weights[0]) * load_values(rows[0] + i);
+        V s = V(weight) * load_values(row + i);
         SELFSAME_UNROLL(8)
-        for (std::int32_t t = 1; t < count; ++t) s = math::fma(V(weights[t]), load_values(rows[t] + i), s);
+        for (std::int32_t t = 1; t < count; ++t) s = term(t, i, s);
         if constexpr (is_byte<T>) s = divide_by_255(s);
         store(out + i, s);
     };
