@@ -1,5 +1,6 @@
 #pragma once
 
+#include "selfsame/augment/affine.hpp"
 #include "selfsame/augment/autocontrast.hpp"
 #include "selfsame/augment/brightness.hpp"
 #include "selfsame/augment/color_jitter.hpp"
@@ -12,8 +13,13 @@
 #include "selfsame/augment/hue.hpp"
 #include "selfsame/augment/invert.hpp"
 #include "selfsame/augment/normalize.hpp"
+#include "selfsame/augment/one_of.hpp"
+#include "selfsame/augment/pad.hpp"
+#include "selfsame/augment/patch_shuffle.hpp"
+#include "selfsame/augment/perspective.hpp"
 #include "selfsame/augment/pipeline.hpp"
 #include "selfsame/augment/posterize.hpp"
+#include "selfsame/augment/quarter_turns.hpp"
 #include "selfsame/augment/random_apply.hpp"
 #include "selfsame/augment/random_erasing.hpp"
 #include "selfsame/augment/resize.hpp"
@@ -22,6 +28,7 @@
 #include "selfsame/augment/saturation.hpp"
 #include "selfsame/augment/sharpness.hpp"
 #include "selfsame/augment/solarize.hpp"
+#include "selfsame/augment/warps.hpp"
 
 /// \file
 /// All augmentations.

@@ -57,4 +57,29 @@ struct random_erasing {
     }
 };
 
+/// Overwrites a square with a value, its centre uniform over the image, so that it may reach beyond (DeVries and Taylor
+/// 2017).
+struct cutout {
+    std::int32_t size = 16;  ///< of its sides
+    channel_values value{0.0f};
+
+    using parameters = window;
+    using prepared = random_erasing::prepared;
+
+    void check(std::int32_t channels) const {
+        if (size < 1 || size > (1 << 24)) fail("cutout.size", size, ">= 1");
+        detail::check_values("cutout.value", value, channels);
+    }
+    constexpr parameters draw(random_stream& random, image_shape image) const {
+        const std::int32_t top = detail::up_to(random, image.height - 1) - size / 2;
+        return {top, detail::up_to(random, image.width - 1) - size / 2, size, size};
+    }
+    constexpr prepared prepare(const parameters& p, image_shape image) const {
+        return random_erasing{.value = value}.prepare(p, image);
+    }
+    static constexpr std::array<float, 4> elements(const prepared& q, std::array<float, 4> x, element_place at) {
+        return random_erasing::elements(q, x, at);
+    }
+};
+
 }  // namespace selfsame::inline SELFSAME_ISA::augment

@@ -29,6 +29,7 @@ namespace detail {
 template <class Op>
 void check_drawn(const Op& op, const typename Op::parameters& p, image_shape shape) {
     if constexpr (composite_op<Op>) {
+        if constexpr (requires { op.check_drawn(p, shape); }) op.check_drawn(p, shape);
         op.visit(p, [&](const auto& inner, const auto& q) { check_drawn(inner, q, shape); });
     } else if constexpr (requires { op.check_drawn(p, shape); }) {  // an operation's own conditions
         op.check_drawn(p, shape);
@@ -41,6 +42,16 @@ void check_drawn(const Op& op, const typename Op::parameters& p, image_shape sha
             fail("parameters: crop", joined(w.height, " x ", w.width, " at (", w.top, ", ", w.left, ")"),
                  joined("a window of the image, ", shape.height, " x ", shape.width));
         }
+    }
+}
+
+/// Refuses an image that an operation cannot take.
+template <class Op>
+void check_image(const Op& op, image_shape shape) {
+    if constexpr (composite_op<Op>) {
+        op.each([&](const auto& inner) { check_image(inner, shape); });
+    } else if constexpr (requires { op.check_shape(shape); }) {
+        op.check_shape(shape);
     }
 }
 
@@ -105,6 +116,7 @@ void check_task(const view_task<record<Ops...>, Out, Draw>& task, const image_li
         image_shape shape = images.shape(n);
         reads_given ? limits.absorb_source(shape) : limits.absorb(shape);
         for_each_operation(task.operations, [&](const auto& op, auto) {
+            check_image(op, shape);
             absorb_operation(op, shape, limits);
             limits.absorb(shape = output_shape(op, shape));
         });
