@@ -12,6 +12,8 @@
 #include "selfsame/augment/grayscale.hpp"
 #include "selfsame/augment/hue.hpp"
 #include "selfsame/augment/invert.hpp"
+#include "selfsame/augment/mask.hpp"
+#include "selfsame/augment/mix.hpp"
 #include "selfsame/augment/normalize.hpp"
 #include "selfsame/augment/one_of.hpp"
 #include "selfsame/augment/pad.hpp"
@@ -22,12 +24,14 @@
 #include "selfsame/augment/quarter_turns.hpp"
 #include "selfsame/augment/random_apply.hpp"
 #include "selfsame/augment/random_erasing.hpp"
+#include "selfsame/augment/recipes.hpp"
 #include "selfsame/augment/resize.hpp"
 #include "selfsame/augment/resized_crop.hpp"
 #include "selfsame/augment/rotation.hpp"
 #include "selfsame/augment/saturation.hpp"
 #include "selfsame/augment/sharpness.hpp"
 #include "selfsame/augment/solarize.hpp"
+#include "selfsame/augment/views.hpp"
 #include "selfsame/augment/warps.hpp"
 
 /// \file

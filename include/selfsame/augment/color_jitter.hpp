@@ -22,7 +22,7 @@ struct color_jitter {
         augment::saturation::parameters saturation;
         augment::hue::parameters hue;
     };
-    static constexpr int steps = 4;
+    static constexpr int steps = 4, passes = 1;
 
     void check(std::int32_t) const {
         detail::check_strength("color_jitter.brightness", brightness);

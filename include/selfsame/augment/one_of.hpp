@@ -24,6 +24,12 @@ struct one_of {
         return most;
     }();
 
+    static constexpr int passes = [] {
+        int most = 0;
+        ((most = passes_of<Ops> > most ? passes_of<Ops> : most), ...);
+        return most;
+    }();
+
     constexpr one_of(const Ops&... ops) : operations(make_record(ops...)) {}
 
     void check(std::int32_t channels) const {

@@ -64,6 +64,14 @@ struct pipeline {
     /// What is drawn for an image, in the order of the operations.
     using parameters = record<typename Ops::parameters...>;
 
+    /// How often an image is gone through, at most: fused operations share a pass.
+    static constexpr int passes = [] {
+        int count = 1;
+        bool first = true;
+        ((count += first && (resampling_op<Ops> || rearranging_op<Ops>) ? 0 : passes_of<Ops>, first = false), ...);
+        return count;
+    }();
+
     constexpr pipeline(const Ops&... ops) : operations(make_record(ops...)) {}
 };
 

@@ -18,7 +18,7 @@ struct random_apply {
         std::int32_t applied;
         [[no_unique_address]] typename Op::parameters operation;  ///< drawn in any case
     };
-    static constexpr int steps = steps_of<Op>;
+    static constexpr int steps = steps_of<Op>, passes = passes_of<Op>;
 
     void check(std::int32_t channels) const {
         detail::check_probability("random_apply.probability", probability);

@@ -29,7 +29,7 @@
 ///     neighbouring  prepare(p, shape), neighbours(q, x)        a function of 3 x 3 values, edges as they are
 ///     pointwise     prepare(p, shape), pixel(q, x)             a function of the channels of one pixel
 ///     positional    prepare(p, shape), elements(q, x, at)      a function of value and place
-///     composite     visit(p, f), each(f), steps                others, in the order in which they are to run
+///     composite     visit(p, f), each(f), steps, passes        others, in the order in which they are to run
 ///
 /// A pointwise or positional operation may need to know something of the whole image before:
 ///
@@ -348,6 +348,21 @@ inline constexpr int steps_of = [] {
         return Op::steps;
     } else {
         return 1;
+    }
+}();
+
+/// How often an operation makes the image be gone through once more, at most: those of a composite are counted by its
+/// member `passes`. At the beginning of a pipeline, what reads the given image itself costs none.
+template <class Op>
+inline constexpr int passes_of = [] {
+    if constexpr (composite_op<Op>) {
+        return Op::passes;
+    } else if constexpr (resampling_op<Op> || rearranging_op<Op> || warping_op<Op> || convolving_op<Op>) {
+        return 1;
+    } else if constexpr (mirroring_op<Op>) {
+        return 0;
+    } else {
+        return needs_statistics<Op> || neighbouring_op<Op> ? 1 : 0;
     }
 }();
 
