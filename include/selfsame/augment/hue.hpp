@@ -39,7 +39,7 @@ struct hue {
             const auto red = r == most, green = g == most;
             const V difference = math::select(red, g - b, math::select(green, b - r, r - g));
             const V sector = math::select(red, V(0.0f), math::select(green, V(2.0f), V(4.0f)));
-            V h = difference / (math::max)(V(1e-30f), chroma) + (sector + V(q.sectors));
+            V h = difference * math::reciprocal((math::max)(V(1e-30f), chroma)) + (sector + V(q.sectors));
             h = math::select(h < V(0.0f), h + V(6.0f), h);
             h = math::select(h >= V(6.0f), h - V(6.0f), h);
             const V t[3] = {math::abs(h - V(3.0f)) - V(1.0f), V(2.0f) - math::abs(h - V(2.0f)),

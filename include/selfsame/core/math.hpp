@@ -95,6 +95,16 @@ constexpr V abs(V x) {
     return traits::from_bits(traits::bits(x) & typename traits::integer(keep));
 }
 
+/// 1 / x for normal x whose reciprocal is normal too, to 2 units in the last place.
+template <class V>
+constexpr V reciprocal(V x) {
+    if constexpr (requires { value_traits<V>::reciprocal(x); }) {
+        return value_traits<V>::reciprocal(x);
+    } else {
+        return V(scalar_t<V>(1)) / x;
+    }
+}
+
 /// The greatest whole number not above x, for |x| < 2^22 (2^51).
 template <class V>
 constexpr V floor(V x) {

@@ -160,6 +160,14 @@ struct value_traits<batch<T, N>> {
         }
     }
 #undef SELFSAME_MINMAX
+    SELFSAME_INLINE static V reciprocal(V x)
+        requires(N == 16 && sizeof(T) == 4 && std::is_floating_point_v<T>)
+    {
+        // 14 bits, and one step of Newton's iteration: a division takes as long as ten products.
+        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        const V r(__builtin_ia32_rcp14ps512_mask(x.v, x.v, all));
+        return fma(r, fma(-x, r, V(1.0f)), r);
+    }
 #endif
 
 #if defined(SELFSAME_AVX512)

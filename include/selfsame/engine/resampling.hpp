@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "selfsame/core/math.hpp"
 #include "selfsame/engine/imagewise.hpp"
 
 /// \file
@@ -41,7 +42,10 @@ class axis_resampling {
     constexpr double weight(std::int32_t i, std::int32_t x) const {
         if (method_ == interpolation::nearest) return x == nearest(i) ? 1 : 0;
         const double d = (x + 0.5 - centre(i)) / width_;
-        if (method_ == interpolation::bilinear) return triangle(d);
+        if (method_ == interpolation::bilinear) {
+            const double w = 1 - (d < 0 ? -d : d);
+            return w > 0 ? w : 0;
+        }
         double w = cubic(d);
         if (!antialias_) {  // edges repeated: two samples beyond each at most
             if (x == 0) w += cubic(d - 1) + cubic(d - 2);
@@ -50,14 +54,32 @@ class axis_resampling {
         return w;
     }
 
+    /// The weights of samples from `begin` on in output i, before they are divided by their sum, which is returned.
+    constexpr double weights(std::int32_t i, std::int32_t begin, std::int32_t count, float* w) const {
+        double total = 0;
+        if (method_ == interpolation::bilinear) {
+            // The place of the first in double; steps from there on lose nothing in float.
+            const auto step = static_cast<float>(1 / width_);
+            const auto d = static_cast<float>((begin + 0.5 - centre(i)) / width_);
+            for (std::int32_t t = 0; t < count; ++t) {
+                const float x = math::fma(static_cast<float>(t), step, d), y = 1 - (x < 0 ? -x : x);
+                w[t] = y > 0 ? y : 0;
+                total += static_cast<double>(w[t]);
+            }
+        } else {
+            for (std::int32_t t = 0; t < count; ++t) {
+                const double x = weight(i, begin + t);
+                w[t] = static_cast<float>(x);
+                total += x;
+            }
+        }
+        return total;
+    }
+
   private:
     constexpr double centre(std::int32_t i) const { return (i + 0.5) * scale_; }
     constexpr std::int32_t nearest(std::int32_t i) const {
         return static_cast<std::int32_t>(static_cast<std::int64_t>(i) * in_ / out_);
-    }
-    static constexpr double triangle(double d) {
-        const double w = 1 - (d < 0 ? -d : d);
-        return w > 0 ? w : 0;
     }
     constexpr double cubic(double d) const {
         const double a = antialias_ ? -0.5 : -0.75, t = d < 0 ? -d : d;

@@ -9,11 +9,10 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-#if defined(SELFSAME_AVX512_BYTES) && !defined(__CUDACC__)
+#if defined(SELFSAME_AVX512_BYTES)
 
 /// The horizontal axis for `resize_bytes`. Outputs are made in groups of 16, a tap of each in a vector's lane.
 struct byte_axis {
-    static constexpr bool available = true;
     static constexpr std::int32_t group = 16, taps_at_once = 4, digits = 3, vector = 64;
     static constexpr std::int32_t most_blocks = 11;
     static constexpr float unit = 0x1p22f;  ///< 1 in units of weights
@@ -181,7 +180,7 @@ void resize_bytes_n(const std::uint8_t* row, index_t width, index_t readable, co
 template <int C>
 void resize_bytes(const std::uint8_t* row, index_t width, index_t readable, const byte_axis& axis, index_t out_width,
                   const row_planes& out) {
-    const auto resize = axis.blocks > 1      ? detail::resize_bytes_n<C, 2, 0>
+    const auto resize = axis.blocks > 1     ? detail::resize_bytes_n<C, 2, 0>
                         : axis.vectors == 2 ? detail::resize_bytes_n<C, 2, 1>
                                             : detail::resize_bytes_n<C, 1, 1>;
     resize(row, width, readable, axis, out_width, out);
@@ -189,9 +188,20 @@ void resize_bytes(const std::uint8_t* row, index_t width, index_t readable, cons
 
 #else
 
+/// Stands for what this processor does not have: takes over no axis.
 struct byte_axis {
-    static constexpr bool available = false;
+    static constexpr float unit = 1;
+    byte_axis() = default;
+    explicit byte_axis(void* const*) {}
+    template <class F>
+    static void pieces(index_t, F&&) {}
+    template <int C>
+    bool fill(const axis_table&, index_t) {
+        return false;
+    }
 };
+template <int C>
+void resize_bytes(const std::uint8_t*, index_t, index_t, const byte_axis&, index_t, const row_planes&) {}
 
 #endif
 

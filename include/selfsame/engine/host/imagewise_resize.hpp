@@ -26,12 +26,7 @@ struct axis_table {
             // The last samples of the axis: begin earlier, with weights of 0.
             const std::int32_t begin = (std::min)(axis.first(j), in - taps);
             float* w = weights + static_cast<index_t>(i) * taps;
-            double total = 0;
-            for (std::int32_t t = 0; t < taps; ++t) {
-                const double x = axis.weight(j, begin + t);
-                w[t] = static_cast<float>(x);
-                total += x;
-            }
+            const double total = axis.weights(j, begin, taps, w);
             const auto scale = static_cast<float>(factor / total);
             for (std::int32_t t = 0; t < taps; ++t) w[t] *= scale;
             first[i] = begin;

@@ -146,7 +146,7 @@ class image_runner {
         const axis_resampling x(crop.width, shape_.width, head.method, head.antialias);
         w_.x.fill(x, crop.width, shape_.width, flips.horizontal);
         double factor = 1;
-        if constexpr (is_byte<U> && byte_axis::available) {
+        if constexpr (is_byte<U>) {
             by_bytes_ =
                 from.column_stride == C && from.channel_stride == 1 && w_.bytes.template fill<C>(w_.x, shape_.width);
             if (by_bytes_) factor = 1 / (255.0 * byte_axis::unit);
@@ -165,7 +165,7 @@ class image_runner {
                 if (same_size_) {
                     return copied_row(from, head.crop, flips, flips.vertical ? shape_.height - 1 - k : k, buffer);
                 }
-                if constexpr (is_byte<U> && byte_axis::available) {
+                if constexpr (is_byte<U>) {
                     if (by_bytes_) return byte_row(from, head.crop, k, target);
                 }
                 resized_row(from, head.crop, k, target);
@@ -251,9 +251,7 @@ class image_runner {
     }
 
     /// Row y of the resized crop of interleaved bytes. Rows resized along lie in a ring.
-    const_row_planes byte_row(const image<std::uint8_t>& from, const window& crop, index_t y, const row_planes& out)
-        requires(byte_axis::available)
-    {
+    const_row_planes byte_row(const image<std::uint8_t>& from, const window& crop, index_t y, const row_planes& out) {
         const std::uint8_t* corner = from.data + crop.top * from.row_stride + crop.left * index_t{C};
         const index_t size = w_.y.taps + 1, begin = w_.y.first[y];
         prefetch(corner, from.row_stride, crop, y);

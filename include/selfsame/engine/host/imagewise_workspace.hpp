@@ -52,7 +52,7 @@ struct image_limits {
         }
         f.template operator()<const void*>((std::max)(taps, 2 * reach + 2));
         f.template operator()<float*>(source_height);
-        if constexpr (byte_axis::available) byte_axis::pieces(width, f);
+        byte_axis::pieces(width, f);
     }
     std::size_t bytes() const {
         std::size_t total = 0;
@@ -101,7 +101,7 @@ struct image_workspace {
         y = {static_cast<std::int32_t*>(piece[9]), values(10), 0};
         taps = static_cast<const void**>(piece[11]);
         ring_rows = static_cast<float**>(piece[12]);
-        if constexpr (byte_axis::available) bytes = byte_axis(piece + 13);
+        bytes = byte_axis(piece + 13);
     }
 };
 
