@@ -148,11 +148,11 @@ TEST(Distribution, ColorJitter) {
     for (const auto& [order, n] : count) chi_square += (n - samples / 24.0) * (n - samples / 24.0) / (samples / 24.0);
     EXPECT_LT(chi_square, 49.7);  // passed by one sample in a thousand
     using p = const color_jitter::parameters&;
-    const auto bright = drawn(op, s, [](p q) { return q.brightness.factor; });
-    const auto turned = drawn(op, s, [](p q) { return q.hue.shift; });
+    const auto bright = drawn(op, s, [](p q) { return q.of_brightness.factor; });
+    const auto turned = drawn(op, s, [](p q) { return q.of_hue.shift; });
     EXPECT_LT(kolmogorov(bright, uniform(0.2, 1.8)), limit);
-    EXPECT_LT(kolmogorov(drawn(op, s, [](p q) { return q.contrast.factor; }), uniform(0.6, 1.4)), limit);
-    EXPECT_LT(kolmogorov(drawn(op, s, [](p q) { return q.saturation.factor; }), uniform(0, 2.5)), limit);
+    EXPECT_LT(kolmogorov(drawn(op, s, [](p q) { return q.of_contrast.factor; }), uniform(0.6, 1.4)), limit);
+    EXPECT_LT(kolmogorov(drawn(op, s, [](p q) { return q.of_saturation.factor; }), uniform(0, 2.5)), limit);
     EXPECT_LT(kolmogorov(turned, uniform(-0.2, 0.2)), limit);
     EXPECT_LT(std::abs(correlation(bright, turned)), 3.5 / std::sqrt(double(samples)));
     EXPECT_LT(std::abs(correlation(orders, bright)), 3.5 / std::sqrt(double(samples)));

@@ -17,10 +17,10 @@ struct color_jitter {
 
     struct parameters {
         std::int32_t order[4];  ///< of 0 brightness, 1 contrast, 2 saturation, 3 hue
-        augment::brightness::parameters brightness;
-        augment::contrast::parameters contrast;
-        augment::saturation::parameters saturation;
-        augment::hue::parameters hue;
+        augment::brightness::parameters of_brightness;
+        augment::contrast::parameters of_contrast;
+        augment::saturation::parameters of_saturation;
+        augment::hue::parameters of_hue;
     };
     static constexpr int steps = 4, passes = 1;
 
@@ -38,10 +38,10 @@ struct color_jitter {
             p.order[k] = p.order[other];
             p.order[other] = moved;
         }
-        p.brightness = augment::brightness{brightness}.draw(random, image);
-        p.contrast = augment::contrast{contrast}.draw(random, image);
-        p.saturation = augment::saturation{saturation}.draw(random, image);
-        p.hue = augment::hue{hue}.draw(random, image);
+        p.of_brightness = augment::brightness{brightness}.draw(random, image);
+        p.of_contrast = augment::contrast{contrast}.draw(random, image);
+        p.of_saturation = augment::saturation{saturation}.draw(random, image);
+        p.of_hue = augment::hue{hue}.draw(random, image);
         return p;
     }
     void check_drawn(const parameters& p, image_shape) const {
@@ -54,10 +54,10 @@ struct color_jitter {
     template <class F>
     constexpr void visit(const parameters& p, F&& f) const {
         for (const std::int32_t k : p.order) {
-            if (k == 0 && brightness > 0) f(operations<augment::brightness>, p.brightness);
-            if (k == 1 && contrast > 0) f(operations<augment::contrast>, p.contrast);
-            if (k == 2 && saturation > 0) f(operations<augment::saturation>, p.saturation);
-            if (k == 3 && hue > 0) f(operations<augment::hue>, p.hue);
+            if (k == 0 && brightness > 0) f(operations<augment::brightness>, p.of_brightness);
+            if (k == 1 && contrast > 0) f(operations<augment::contrast>, p.of_contrast);
+            if (k == 2 && saturation > 0) f(operations<augment::saturation>, p.of_saturation);
+            if (k == 3 && hue > 0) f(operations<augment::hue>, p.of_hue);
         }
     }
     template <class F>

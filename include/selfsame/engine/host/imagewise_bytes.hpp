@@ -117,7 +117,7 @@ SELFSAME_INLINE int_lanes pick(int_lanes low, [[maybe_unused]] int_lanes high, i
     if constexpr (Vectors == 1) return reinterpret_cast<int_lanes>(__builtin_ia32_permvarqi512(a, p));
     return reinterpret_cast<int_lanes>(__builtin_ia32_vpermi2varqi512(a, p, reinterpret_cast<byte_lanes>(high)));
 #else
-    constexpr long long all = -1;
+    constexpr unsigned long long all = ~0ull;
     if constexpr (Vectors == 1) return reinterpret_cast<int_lanes>(__builtin_ia32_permvarqi512_mask(a, p, a, all));
     return reinterpret_cast<int_lanes>(
         __builtin_ia32_vpermt2varqi512_mask(p, a, reinterpret_cast<byte_lanes>(high), all));
