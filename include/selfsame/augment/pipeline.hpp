@@ -64,6 +64,9 @@ struct pipeline {
     /// What is drawn for an image, in the order of the operations.
     using parameters = record<typename Ops::parameters...>;
 
+    /// Number of operations.
+    static constexpr std::size_t size = sizeof...(Ops);
+
     /// How often an image is gone through, at most: fused operations share a pass.
     static constexpr int passes = [] {
         int count = 1;
