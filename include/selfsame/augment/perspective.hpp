@@ -58,16 +58,16 @@ struct perspective {
         const double m[3][3] = {{exact::fma(g, x(1), x(1) - x(0)), exact::fma(h, x(3), x(3) - x(0)), x(0)},
                                 {exact::fma(g, y(1), y(1) - y(0)), exact::fma(h, y(3), y(3) - y(0)), y(0)},
                                 {g, h, 1}};
-        const auto minor = [&](int r, int c) {
+        const auto cofactor = [&](int r, int c) {
             const int r1 = (r + 1) % 3, r2 = (r + 2) % 3, c1 = (c + 1) % 3, c2 = (c + 2) % 3;
             return exact::fma(m[r1][c1], m[r2][c2], -(m[r1][c2] * m[r2][c1]));
         };
         // The adjugate's rows, scaled to the image, and divided so that the last element is 1.
         double n[3][3] = {};
         const double scales[3] = {image.width - 1.0, image.height - 1.0, 1};
-        const double last = minor(2, 2);
+        const double last = cofactor(2, 2);
         for (int r = 0; r < 3; ++r) {
-            for (int c = 0; c < 3; ++c) n[r][c] = scales[r] * minor(c, r) / last;
+            for (int c = 0; c < 3; ++c) n[r][c] = scales[r] * cofactor(c, r) / last;
         }
         // Pixel (x, y) has its centre at (x + 1/2, y + 1/2), and so has its source.
         double o[3];
