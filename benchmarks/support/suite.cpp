@@ -58,6 +58,9 @@ void run(benchmark::State& state, const entry& e) {
     state.counters[e.task.bound.counter] = counter(e.task.amount, counter::kIsIterationInvariantRate);
     state.counters["extra_bytes"] = counter(double(current.used.allocated), counter::kDefaults, counter::kIs1024);
     state.counters["resident_bytes"] = counter(double(current.used.resident), counter::kDefaults, counter::kIs1024);
+    if (e.task.items > 0) {
+        state.counters["items_per_second"] = counter(e.task.items, counter::kIsIterationInvariantRate);
+    }
     state.SetLabel(e.task.bound.name);
 }
 

@@ -10,6 +10,7 @@
 ///
 ///     flops           its rate (or what else its limit counts)
 ///     limit_ratio     that rate as a share of the limit, the highest seen in this process with as many threads
+///     items_per_second  where a case counts items
 ///     extra_bytes     memory that one call allocates at most, beyond its arguments
 ///     resident_bytes  growth of the peak resident set in one call
 
@@ -20,6 +21,7 @@ struct work {
     const limit& bound;
     int threads;
     bool once = false;  ///< too long to be repeated
+    double items = 0;   ///< of one call, images for one; 0: not counted
 };
 
 /// Makes the arguments, which live as long as what it returns: one call of what is measured.

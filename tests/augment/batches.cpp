@@ -315,7 +315,7 @@ TEST(Refused, Tensors) {
     EXPECT_EQ(attempt(in.tensor4(), 0, key{}, view<float, 4>(values.data(), {2, 3, 8, 9}, {0, 72, 9, 1})),
               "selfsame: out: got a stride of 0, expected elements that do not overlap");
     EXPECT_EQ(attempt(view<const std::uint8_t, 4>(in.values.data(), {2, 8, 9, 2}), 0, key{}, out),
-              "selfsame: images: channels: got 2, expected 1 or 3");
+              "selfsame: images: channels: got 2, expected 1, 3 or 4");
     EXPECT_EQ(attempt(view<const std::uint8_t, 4>(in.values.data(), {2, 0, 9, 3}), 0, key{}, out),
               "selfsame: images: got 0 x 9, expected height and width from 1 to 16777216");
     EXPECT_EQ(attempt(view<const std::uint8_t, 4>(nullptr, {2, 8, 9, 3}), 0, key{}, out),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <selfsame/augment/augment.hpp>
 #include <vector>
 
@@ -133,6 +134,52 @@ TEST(Distribution, Factors) {
     EXPECT_LT(kolmogorov(drawn(gaussian_blur{}, s, [](auto p) { return p.sigma; }), uniform(0.1, 2)), limit);
 }
 
+TEST(Distribution, ColorJitter) {
+    const image_shape s{3, 4, 4};
+    const color_jitter op{0.8f, 0.4f, 1.5f, 0.2f};
+    // All 24 orders are equally likely; chi-square with 23 degrees of freedom.
+    const auto orders = drawn(op, s, [](const color_jitter::parameters& p) {
+        return ((p.order[0] * 4 + p.order[1]) * 4 + p.order[2]) * 4 + p.order[3];
+    });
+    std::map<double, int> count;
+    for (const double o : orders) ++count[o];
+    EXPECT_EQ(count.size(), 24u);
+    double chi_square = 0;
+    for (const auto& [order, n] : count) chi_square += (n - samples / 24.0) * (n - samples / 24.0) / (samples / 24.0);
+    EXPECT_LT(chi_square, 49.7);  // passed by one sample in a thousand
+    using p = const color_jitter::parameters&;
+    const auto bright = drawn(op, s, [](p q) { return q.of_brightness.factor; });
+    const auto turned = drawn(op, s, [](p q) { return q.of_hue.shift; });
+    EXPECT_LT(kolmogorov(bright, uniform(0.2, 1.8)), limit);
+    EXPECT_LT(kolmogorov(drawn(op, s, [](p q) { return q.of_contrast.factor; }), uniform(0.6, 1.4)), limit);
+    EXPECT_LT(kolmogorov(drawn(op, s, [](p q) { return q.of_saturation.factor; }), uniform(0, 2.5)), limit);
+    EXPECT_LT(kolmogorov(turned, uniform(-0.2, 0.2)), limit);
+    EXPECT_LT(std::abs(correlation(bright, turned)), 3.5 / std::sqrt(double(samples)));
+    EXPECT_LT(std::abs(correlation(orders, bright)), 3.5 / std::sqrt(double(samples)));
+}
+
+TEST(Distribution, Geometry) {
+    const image_shape s{3, 200, 300};
+    const affine op{.degrees = {-30, 60}, .translate_x = {-0.1f, 0.1f}, .scale = {0.5f, 2}, .shear_y = {-5, 5}};
+    EXPECT_LT(kolmogorov(drawn(op, s, [](const affine::parameters& p) { return p.degrees; }), uniform(-30, 60)), limit);
+    EXPECT_LT(kolmogorov(drawn(op, s, [](const affine::parameters& p) { return p.scale; }), uniform(0.5, 2)), limit);
+    EXPECT_LT(kolmogorov(drawn(op, s, [](const affine::parameters& p) { return p.shear_y; }), uniform(-5, 5)), limit);
+    const auto moved = drawn(op, s, [](const affine::parameters& p) { return p.translate_x; });
+    EXPECT_EQ(*std::min_element(moved.begin(), moved.end()), -30);
+    EXPECT_EQ(*std::max_element(moved.begin(), moved.end()), 30);
+    // Corners of 200 x 300 are moved inwards by 0 to 50 and 0 to 75 pixels, and what is drawn is always convex.
+    const perspective warp{};
+    const auto corners = drawn(warp, s, [&](const perspective::parameters& p) {
+        warp.check_drawn(p, s);
+        return 299 - p.corners[2][0];
+    });
+    EXPECT_EQ(*std::min_element(corners.begin(), corners.end()), 0);
+    EXPECT_EQ(*std::max_element(corners.begin(), corners.end()), 75);
+    int turns[4] = {};
+    for (const double q : drawn(quarter_turns{}, s, [](auto p) { return p.quarters; })) ++turns[int(q)];
+    for (const int n : turns) EXPECT_NEAR(n, samples / 4.0, 3.5 * std::sqrt(samples * 3 / 16.0));
+}
+
 TEST(Distribution, Chances) {
     const image_shape s{1, 4, 4};
     const auto share = [](const std::vector<double>& v) {
@@ -238,6 +285,34 @@ TEST(Record, HasTheSameBitsEverywhere) {
         for (const unsigned char b : bytes) digest = (digest ^ b) * 0x100000001b3;
     }
     EXPECT_EQ(digest, 0x7153723f893b947eu);
+}
+
+// The same for the operations that are not in the first.
+TEST(Record, OfTheOthersHasTheSameBitsEverywhere) {
+    constexpr pipeline others{color_jitter{0.8f, 0.8f, 0.8f, 0.2f},
+                              affine{.translate_x = {-0.2f, 0.2f}, .scale = {0.5f, 2}, .shear_x = {-9, 9}},
+                              perspective{},
+                              quarter_turns{},
+                              patch_shuffle{},
+                              one_of{sharpness{}, hue{0.5f}},
+                              cutout{}};
+    std::uint64_t digest = 0xcbf29ce484222325;
+    const auto absorb = [&](const auto& value) {
+        unsigned char bytes[sizeof(value)];
+        std::memcpy(bytes, &value, sizeof(bytes));
+        for (const unsigned char b : bytes) digest = (digest ^ b) * 0x100000001b3;
+    };
+    for (std::uint64_t n = 0; n < 2000; ++n) {
+        const image_shape shape{3, static_cast<std::int32_t>(3 + n % 97), static_cast<std::int32_t>(3 + n % 181)};
+        absorb(draw(others, shape, n, {.seed = 11, .epoch = 2, .view = 1}));
+        random_stream random(n, 1, 2, 3, 254);
+        absorb(cutmix{0.5f}.draw(random, shape));
+        absorb(mixup{3}.draw(random, shape));
+        std::uint8_t mask[81];
+        block_mask{.ratio = {0.1f, 0.9f}}.draw(random, {mask, 9, 9, 9, 1});
+        absorb(mask);
+    }
+    EXPECT_EQ(digest, 0x1f46915c90b347e7u);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "selfsame/augment/options.hpp"
 
 /// \file
-/// Operations on the channels of one pixel: brightness and contrast. Values are from 0 to 1 and stay there.
+/// What operations on colours share. Values are from 0 to 1 and stay there.
 
 namespace selfsame::inline SELFSAME_ISA::augment {
 
@@ -17,7 +17,7 @@ constexpr V clamp(V x) {
     return (math::min)(V(S(1)), (math::max)(V(S(0)), x));
 }
 
-/// The gray value of a pixel.
+/// The gray value of a pixel: ITU-R 601, in the digits that torchvision has.
 template <class V>
 constexpr V gray(const std::array<V, 3>& x) {
     using S = math::scalar_t<V>;
@@ -27,6 +27,14 @@ template <class V>
 constexpr V gray(const std::array<V, 1>& x) {
     return x[0];
 }
+template <class V>
+constexpr V gray(const std::array<V, 4>& x) {
+    return gray(std::array<V, 3>{x[0], x[1], x[2]});
+}
+
+/// Channels of colour: a fourth channel is opacity, and no operation on colours changes it.
+template <std::size_t C>
+inline constexpr std::size_t colours = C == 4 ? 3 : C;
 
 /// A factor from [max(0, 1 - strength), 1 + strength].
 constexpr float draw_factor(random_stream& random, float strength) {
@@ -38,53 +46,5 @@ inline void check_strength(std::string_view name, float strength) {
 }
 
 }  // namespace detail
-
-/// x becomes f x, clamped, with f drawn from [max(0, 1 - strength), 1 + strength].
-struct brightness {
-    float strength = 0;
-
-    struct parameters {
-        float factor;
-    };
-
-    void check(std::int32_t) const { detail::check_strength("brightness.strength", strength); }
-    constexpr parameters draw(random_stream& random, image_shape) const {
-        return {detail::draw_factor(random, strength)};
-    }
-    constexpr parameters prepare(const parameters& p, image_shape) const { return p; }
-
-    template <class V, std::size_t C>
-    static constexpr void pixel(const parameters& q, std::array<V, C>& x) {
-        for (std::size_t c = 0; c < C; ++c) x[c] = detail::clamp(V(q.factor) * x[c]);
-    }
-};
-
-/// x becomes f x + (1 - f) m, clamped, with m the mean of the gray image and f as in `brightness`.
-struct contrast {
-    float strength = 0;
-
-    struct parameters {
-        float factor;
-    };
-    struct prepared {
-        float factor, offset;
-    };
-
-    void check(std::int32_t) const { detail::check_strength("contrast.strength", strength); }
-    constexpr parameters draw(random_stream& random, image_shape) const {
-        return {detail::draw_factor(random, strength)};
-    }
-    template <class V, std::size_t C>
-    static constexpr V measure(const std::array<V, C>& x) {
-        return detail::gray(x);
-    }
-    constexpr prepared prepare(const parameters& p, image_shape, float mean) const {
-        return {p.factor, (1 - p.factor) * mean};
-    }
-    template <class V, std::size_t C>
-    static constexpr void pixel(const prepared& q, std::array<V, C>& x) {
-        for (std::size_t c = 0; c < C; ++c) x[c] = detail::clamp(math::fma(V(q.factor), x[c], V(q.offset)));
-    }
-};
 
 }  // namespace selfsame::inline SELFSAME_ISA::augment

@@ -38,6 +38,11 @@ inline void check_positive(std::string_view name, range r) {
 inline void check_probability(std::string_view name, float p) {
     if (!(p >= 0 && p <= 1)) fail(name, p, "a probability from 0 to 1");
 }
+inline void check_warp_method(std::string_view name, interpolation method) {
+    if (method != interpolation::nearest && method != interpolation::bilinear) {
+        fail(name, static_cast<std::int32_t>(method), "nearest or bilinear");
+    }
+}
 inline void check_values(std::string_view name, const channel_values& v, std::int32_t channels) {
     if (v.count != 1 && v.count != channels) {
         fail(name, joined(v.count, " values"),

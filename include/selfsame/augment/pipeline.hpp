@@ -64,41 +64,19 @@ struct pipeline {
     /// What is drawn for an image, in the order of the operations.
     using parameters = record<typename Ops::parameters...>;
 
+    /// Number of operations.
+    static constexpr std::size_t size = sizeof...(Ops);
+
+    /// How often an image is gone through, at most: fused operations share a pass.
+    static constexpr int passes = [] {
+        int count = 1;
+        bool first = true;
+        ((count += first && (resampling_op<Ops> || rearranging_op<Ops>) ? 0 : passes_of<Ops>, first = false), ...);
+        return count;
+    }();
+
     constexpr pipeline(const Ops&... ops) : operations(make_record(ops...)) {}
 };
-
-/// Runs an operation with a probability. The operation must keep the image's shape.
-template <image_op Op>
-struct random_apply {
-    static_assert(!resampling_op<Op>, "selfsame: random_apply of an operation that may change the image's size");
-    float probability;
-    Op operation;
-
-    struct parameters {
-        std::int32_t applied;
-        [[no_unique_address]] typename Op::parameters operation;  ///< drawn in any case
-    };
-    static constexpr int steps = steps_of<Op>;
-
-    void check(std::int32_t channels) const {
-        detail::check_probability("random_apply.probability", probability);
-        operation.check(channels);
-    }
-    constexpr parameters draw(random_stream& random, image_shape image) const {
-        const bool applied = random.chance(probability);
-        return {applied, operation.draw(random, image)};
-    }
-    template <class F>
-    constexpr void visit(const parameters& p, F&& f) const {
-        if (p.applied != 0) f(operation, p.operation);
-    }
-    template <class F>
-    constexpr void each(F&& f) const {
-        f(operation);
-    }
-};
-template <class Op>
-random_apply(float, Op) -> random_apply<Op>;
 
 /// The parameters of one sample.
 template <class... Ops>
@@ -141,15 +119,17 @@ void draw(const pipeline<Ops...>& p, const Images& images, const sample_ids& ids
 }
 
 /// Augments a batch: `images` are a tensor N x height x width x channels of std::uint8_t (0 to 255 are taken as 0 to 1)
-/// or float, of any strides, or an `image_batch` of images of different sizes; 1 or 3 channels. `out` is a float tensor
-/// N x channels x height x width of any strides. Nothing is written where an argument is refused.
+/// or float, of any strides, or an `image_batch` of images of different sizes; 1, 3 or 4 channels. `out` is a tensor
+/// N x channels x height x width of float, half, bfloat16 or std::uint8_t (0 to 1 become 0 to 255), of any strides.
+/// Nothing is written where an argument is refused.
 template <execution C, class Images, class Out, class... Ops>
 void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images, const sample_ids& ids, key k, Out&& out) {
     const auto in = host::image_source(images);
     ids.check(in.count());
     detail::check_key(k);
-    host::imagewise(as_context(ctx), p.operations, in, as_tensor<4>(out),
-                    [&](index_t n) { return draw(p, in.shape(n), ids[n], k); });
+    host::imagewise(as_context(ctx), in, host::view_task{p.operations, as_tensor<4>(out), [&](index_t n) {
+                                                             return draw(p, in.shape(n), ids[n], k);
+                                                         }});
 }
 
 /// The same with given parameters, one record an image. Those of a crop must lie inside their image.
@@ -162,8 +142,9 @@ void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images,
     }
     for (index_t n = 0; n < in.count(); ++n)
         host::check_parameters(p.operations, given[static_cast<std::size_t>(n)], in.shape(n));
-    host::imagewise(as_context(ctx), p.operations, in, as_tensor<4>(out),
-                    [&](index_t n) { return given[static_cast<std::size_t>(n)]; });
+    host::imagewise(as_context(ctx), in, host::view_task{p.operations, as_tensor<4>(out), [&](index_t n) {
+                                                             return given[static_cast<std::size_t>(n)];
+                                                         }});
 }
 
 /// An N x C x H x W tensor seen as N x H x W x C: for input in that order.

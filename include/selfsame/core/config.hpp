@@ -16,7 +16,14 @@
 // their instantiations.
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && defined(__AVX512BW__)
 #define SELFSAME_AVX512 1
+#if defined(__AVX512VBMI__) && defined(__AVX512VNNI__)
+#define SELFSAME_AVX512_BYTES 1  // permutations and dot products of bytes
 #if defined(__AVX512BF16__)
+#define SELFSAME_ISA avx512_bf16_bytes
+#else
+#define SELFSAME_ISA avx512_bytes
+#endif
+#elif defined(__AVX512BF16__)
 #define SELFSAME_ISA avx512_bf16
 #else
 #define SELFSAME_ISA avx512

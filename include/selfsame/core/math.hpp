@@ -39,13 +39,21 @@ constexpr V select(M mask, V yes, V no) {
 /// The larger; b where either is NaN, so put the data in b.
 template <class V>
 constexpr V(max)(V a, V b) {
-    return select(a > b, a, b);
+    if constexpr (requires { value_traits<V>::larger(a, b); }) {
+        return value_traits<V>::larger(a, b);
+    } else {
+        return select(a > b, a, b);
+    }
 }
 
 /// The smaller; b where either is NaN.
 template <class V>
 constexpr V(min)(V a, V b) {
-    return select(a < b, a, b);
+    if constexpr (requires { value_traits<V>::smaller(a, b); }) {
+        return value_traits<V>::smaller(a, b);
+    } else {
+        return select(a < b, a, b);
+    }
 }
 
 /// Whether a > b in any lane.
@@ -85,6 +93,25 @@ constexpr V abs(V x) {
     constexpr auto keep = static_cast<std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>>(
         sizeof(S) == 4 ? 0x7fffffffll : 0x7fffffffffffffffll);
     return traits::from_bits(traits::bits(x) & typename traits::integer(keep));
+}
+
+/// 1 / x for normal x whose reciprocal is normal too, to 2 units in the last place.
+template <class V>
+constexpr V reciprocal(V x) {
+    if constexpr (requires { value_traits<V>::reciprocal(x); }) {
+        return value_traits<V>::reciprocal(x);
+    } else {
+        return V(scalar_t<V>(1)) / x;
+    }
+}
+
+/// The greatest whole number not above x, for |x| < 2^22 (2^51).
+template <class V>
+constexpr V floor(V x) {
+    using S = scalar_t<V>;
+    const V magic(sizeof(S) == 4 ? S(12582912) : S(6755399441055744.0));  // adding it rounds to an integer
+    const V r = (x + magic) - magic;
+    return r - select(r > x, V(S(1)), V(S(0)));
 }
 
 /// a b + c, contracted to one instruction where the processor has it; not guaranteed to round once.

@@ -21,14 +21,21 @@
 ///
 /// Every operation draws its parameters, a plain record, from a random stream, and is one of these kinds:
 ///
-///     resampling   crop(p), output(shape)                   a window of the image, resized
-///     mirroring    flips(p)                                 rows or columns reversed
-///     warping      source(p, shape), fill                   where an output pixel comes from
-///     convolving   radius(p), weight(p, k), reach()         a symmetric separable filter, edges reflected
-///     pointwise    prepare(p, shape), pixel(q, x)           a function of the channels of one pixel
-///       measuring  measure(x), prepare(p, shape, mean)      ... that needs a mean over the image first
-///     positional   prepare(p, shape), elements(q, x, at)    a function of value and place
-///     composite    visit(p, f), each(f)                     others, in the order in which they are to run
+///     resampling    crop(p), output(shape), method, antialias  a window of the image, resized
+///     mirroring     flips(p)                                   rows or columns reversed
+///     rearranging   output(shape), source(p, shape, y, x), fill  pixels moved, none of them mixed
+///     warping       source(p, shape), fill, method             where an output pixel comes from
+///     convolving    radius(p), weight(p, k), reach()           a symmetric separable filter, edges reflected
+///     neighbouring  prepare(p, shape), neighbours(q, x)        a function of 3 x 3 values, edges as they are
+///     pointwise     prepare(p, shape), pixel(q, x)             a function of the channels of one pixel
+///     positional    prepare(p, shape), elements(q, x, at)      a function of value and place
+///     composite     visit(p, f), each(f), steps, passes        others, in the order in which they are to run
+///
+/// A pointwise or positional operation may need to know something of the whole image before:
+///
+///     measuring     measure(x), prepare(p, shape, mean)        the mean of a function of a pixel
+///     ranging       prepare(p, shape, channel_extrema)         least and greatest value of each channel
+///     counting      prepare(p, shape, channel_counts&)         histograms, which it may overwrite and refer to
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -47,10 +54,39 @@ struct mirror {
     bool horizontal = false, vertical = false;
 };
 
-/// The source of output pixel (x, y), in pixel coordinates (the centre of the first pixel is 0).
-struct affine_map {
-    double x_by_x, x_by_y, x_offset;
-    double y_by_x, y_by_y, y_offset;
+/// The source of output pixel (x, y), in pixel coordinates (the centre of the first pixel is 0): both sums divided by
+/// z_by_x x + z_by_y y + z_offset.
+struct projective_map {
+    double x_by_x = 1, x_by_y = 0, x_offset = 0;
+    double y_by_x = 0, y_by_y = 1, y_offset = 0;
+    double z_by_x = 0, z_by_y = 0, z_offset = 1;
+
+    constexpr bool is_affine() const { return z_by_x == 0 && z_by_y == 0 && z_offset == 1; }
+};
+
+/// How values between pixels are found. `nearest` takes the pixel in which a place lies.
+enum class interpolation : std::int32_t { nearest, bilinear, bicubic };
+
+/// Pixels that come from a straight line of the source: `count` of them, the k-th from (row + k row_step, column + k
+/// column_step). Those of a row below 0 are fill.
+struct pixel_run {
+    std::int32_t row, column, count;
+    std::int32_t row_step = 0, column_step = 1;
+};
+
+/// Least and greatest value of each channel.
+struct channel_extrema {
+    float low[4], high[4];
+};
+
+/// How many values of each channel lie in each of 256 equal parts of [0, 1].
+struct channel_counts {
+    std::uint32_t count[4][256];
+    /// The part in which a value lies: torchvision's conversion to bytes.
+    static constexpr std::int32_t bin(float x) {
+        const float y = x * 255.999f;
+        return y >= 255 ? 255 : y > 0 ? static_cast<std::int32_t>(y) : 0;
+    }
 };
 
 /// Where elements are that a positional operation gets: at (row, column + k distance) of a channel, k = 0 to 3.
@@ -166,6 +202,15 @@ template <class Op>
 concept resampling_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, image_shape shape) {
     { op.crop(p) } -> std::same_as<window>;
     { op.output(shape) } -> std::same_as<image_shape>;
+    { op.method } -> std::convertible_to<interpolation>;
+    { op.antialias } -> std::convertible_to<bool>;
+};
+template <class Op>
+concept rearranging_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, image_shape shape) {
+    { op.output(shape) } -> std::same_as<image_shape>;
+    { op.source(p, shape, std::int32_t(), std::int32_t()) } -> std::same_as<pixel_run>;
+    { op.fill } -> std::convertible_to<channel_values>;
+    { Op::keeps_shape } -> std::convertible_to<bool>;
 };
 template <class Op>
 concept mirroring_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p) {
@@ -173,8 +218,9 @@ concept mirroring_op = image_op<Op> && requires(const Op& op, const parameters_o
 };
 template <class Op>
 concept warping_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, image_shape shape) {
-    { op.source(p, shape) } -> std::same_as<affine_map>;
+    { op.source(p, shape) } -> std::same_as<projective_map>;
     { op.fill } -> std::convertible_to<channel_values>;
+    { op.method } -> std::convertible_to<interpolation>;
 };
 template <class Op>
 concept convolving_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p) {
@@ -186,6 +232,14 @@ template <class Op>
 concept measuring_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, std::array<float, 3> x) {
     { Op::measure(x) } -> std::same_as<float>;
     op.prepare(p, image_shape(), float());
+};
+template <class Op>
+concept ranging_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, channel_extrema extrema) {
+    op.prepare(p, image_shape(), extrema);
+};
+template <class Op>
+concept counting_op = image_op<Op> && requires(const Op& op, const parameters_of<Op>& p, channel_counts& counts) {
+    op.prepare(p, image_shape(), counts);
 };
 namespace detail {
 
@@ -203,32 +257,54 @@ concept composite_op = image_op<Op> && requires(const Op& op, const parameters_o
     op.each(f);
 };
 
+/// What is measured of an image; only what an operation asks for.
+struct image_statistics {
+    double total = 0;
+    channel_extrema extrema{};
+    channel_counts counts{};
+};
+
 namespace detail {
 
 template <class Op>
-constexpr auto prepare(const Op& op, const typename Op::parameters& p, image_shape shape, [[maybe_unused]] float mean) {
+constexpr auto prepare(const Op& op, const typename Op::parameters& p, image_shape shape,
+                       [[maybe_unused]] image_statistics* known) {
     if constexpr (measuring_op<Op>) {
-        return op.prepare(p, shape, mean);
+        return op.prepare(p, shape,
+                          static_cast<float>(known->total / (static_cast<double>(shape.height) * shape.width)));
+    } else if constexpr (ranging_op<Op>) {
+        return op.prepare(p, shape, known->extrema);
+    } else if constexpr (counting_op<Op>) {
+        return op.prepare(p, shape, known->counts);
     } else {
         return op.prepare(p, shape);
     }
 }
 template <class Op>
-using prepared_t =
-    decltype(prepare(std::declval<const Op&>(), std::declval<const parameters_of<Op>&>(), image_shape(), float()));
+using prepared_t = decltype(prepare(std::declval<const Op&>(), std::declval<const parameters_of<Op>&>(), image_shape(),
+                                    std::declval<image_statistics*>()));
 
 // Evaluated in a constant expression: a member that forgot constexpr fails here, and not silently on a device.
 template <class Op, std::size_t C>
 constexpr bool evaluates_pixel() {
     std::array<float, C> x{};
-    Op::pixel(prepare(Op{}, typename Op::parameters{}, image_shape{C, 1, 1}, 0.5f), x);
+    image_statistics known;
+    Op::pixel(prepare(Op{}, typename Op::parameters{}, image_shape{C, 1, 1}, &known), x);
     return x[0] == x[0] || true;
 }
 template <class Op>
 constexpr bool evaluates_elements() {
-    const auto x = Op::elements(prepare(Op{}, typename Op::parameters{}, image_shape{1, 1, 1}, 0.5f),
+    image_statistics known;
+    const auto x = Op::elements(prepare(Op{}, typename Op::parameters{}, image_shape{1, 1, 1}, &known),
                                 std::array<float, 4>{}, element_place{0, 0, 0});
     return x[0] == x[0] || true;
+}
+template <class Op>
+constexpr bool evaluates_neighbours() {
+    image_statistics known;
+    const float x =
+        Op::neighbours(prepare(Op{}, typename Op::parameters{}, image_shape{1, 1, 1}, &known), std::array<float, 9>{});
+    return x == x || true;
 }
 
 }  // namespace detail
@@ -238,12 +314,32 @@ concept pointwise_op = image_op<Op> && requires(detail::prepared_t<Op> q, std::a
     Op::pixel(q, x);
     typename std::bool_constant<detail::evaluates_pixel<Op, 1>()>;
     typename std::bool_constant<detail::evaluates_pixel<Op, 3>()>;
+    typename std::bool_constant<detail::evaluates_pixel<Op, 4>()>;
+};
+template <class Op>
+concept neighbouring_op = image_op<Op> && requires(detail::prepared_t<Op> q, std::array<float, 9> x) {
+    { Op::neighbours(q, x) } -> std::same_as<float>;
+    typename std::bool_constant<detail::evaluates_neighbours<Op>()>;
 };
 template <class Op>
 concept positional_op = image_op<Op> && requires(detail::prepared_t<Op> q, std::array<float, 4> x) {
     { Op::elements(q, x, element_place()) } -> std::same_as<std::array<float, 4>>;
     typename std::bool_constant<detail::evaluates_elements<Op>()>;
 };
+
+/// Whether an operation needs to know something of the whole image before it runs.
+template <class Op>
+inline constexpr bool needs_statistics = measuring_op<Op> || ranging_op<Op> || counting_op<Op>;
+
+/// Whether an operation may change the size of an image.
+template <class Op>
+inline constexpr bool may_resize = [] {
+    if constexpr (rearranging_op<Op>) {
+        return !Op::keeps_shape;
+    } else {
+        return resampling_op<Op>;
+    }
+}();
 
 /// How many operations one stands for at most: those of a composite are counted by its member `steps`.
 template <class Op>
@@ -255,47 +351,29 @@ inline constexpr int steps_of = [] {
     }
 }();
 
+/// How often an operation makes the image be gone through once more, at most: those of a composite are counted by its
+/// member `passes`. At the beginning of a pipeline, what reads the given image itself costs none.
+template <class Op>
+inline constexpr int passes_of = [] {
+    if constexpr (composite_op<Op>) {
+        return Op::passes;
+    } else if constexpr (resampling_op<Op> || rearranging_op<Op> || warping_op<Op> || convolving_op<Op>) {
+        return 1;
+    } else if constexpr (mirroring_op<Op>) {
+        return 0;
+    } else {
+        return needs_statistics<Op> || neighbouring_op<Op> ? 1 : 0;
+    }
+}();
+
 /// The shape that an operation makes of a shape.
 template <class Op>
 constexpr image_shape output_shape(const Op& op, image_shape shape) {
-    if constexpr (resampling_op<Op>) {
+    if constexpr (resampling_op<Op> || rearranging_op<Op>) {
         return op.output(shape);
     } else {
         return shape;
     }
 }
-
-/// Resizing along one axis as torchvision does it with antialias: a triangle, widened where the image shrinks.
-class linear_resampling {
-  public:
-    constexpr linear_resampling(std::int32_t in, std::int32_t out)
-        : in_(in), scale_(static_cast<double>(in) / out), support_(scale_ > 1 ? scale_ : 1) {}
-
-    /// No output has more source samples than this.
-    constexpr std::int32_t capacity() const {
-        const auto n = static_cast<std::int32_t>(2 * support_);
-        return n < 2 * support_ ? n + 1 : n;
-    }
-
-    /// The source samples of output i are those in [first, last); there is at least one.
-    constexpr std::int32_t first(std::int32_t i) const {
-        const auto x = static_cast<std::int32_t>(centre(i) - support_ + 0.5);
-        return x > 0 ? x : 0;
-    }
-    constexpr std::int32_t last(std::int32_t i) const {
-        const auto x = static_cast<std::int32_t>(centre(i) + support_ + 0.5);
-        return x < in_ ? x : in_;
-    }
-    /// The weight of sample x in output i, before the weights of i are divided by their sum.
-    constexpr double weight(std::int32_t i, std::int32_t x) const {
-        const double d = (x + 0.5 - centre(i)) / support_, w = 1 - (d < 0 ? -d : d);
-        return w > 0 ? w : 0;
-    }
-
-  private:
-    constexpr double centre(std::int32_t i) const { return (i + 0.5) * scale_; }
-    std::int32_t in_;
-    double scale_, support_;
-};
 
 }  // namespace selfsame::inline SELFSAME_ISA

@@ -3,76 +3,13 @@
 #include <limits>
 #include <string>
 
+#include "selfsame/engine/host/image_list.hpp"
 #include "selfsame/engine/host/imagewise_run.hpp"
 
 /// \file
 /// The host's imagewise engine: every image of a batch goes through all operations while it is in a core's cache.
 
 namespace selfsame::inline SELFSAME_ISA::host {
-
-/// The images of a batch: those of a tensor N x H x W x C, or each by itself.
-template <class T>
-class image_list {
-  public:
-    explicit image_list(const image_batch<T>& batch)
-        : list_(batch.images), count_(static_cast<index_t>(batch.images.size())), channels_(batch.channels) {
-        check();
-    }
-    explicit image_list(const tensor<const T, 4>& t)
-        : first_{t.data_handle(), t.extent(1), t.extent(2), t.stride(1), t.stride(2), t.stride(3)},
-          stride_(t.stride(0)), count_(t.extent(0)), channels_(t.extent(3)) {
-        check();
-    }
-
-    index_t count() const { return count_; }
-    std::int32_t channels() const { return static_cast<std::int32_t>(channels_); }
-    image<T> operator[](index_t n) const {
-        if (list_.data() != nullptr) return list_[static_cast<std::size_t>(n)];
-        image<T> one = first_;
-        one.data += n * stride_;
-        return one;
-    }
-    image_shape shape(index_t n) const {
-        const image<T> one = (*this)[n];
-        return {channels(), static_cast<std::int32_t>(one.height), static_cast<std::int32_t>(one.width)};
-    }
-
-  private:
-    void check() const {
-        if (count_ == 0) return;
-        if (channels_ != 1 && channels_ != 3) fail("images: channels", channels_, "1 or 3");
-        constexpr index_t most = 1 << 24;
-        const bool same = list_.data() == nullptr;
-        for (index_t n = 0; n < (same ? 1 : count_); ++n) {
-            const image<T> one = (*this)[n];
-            if (one.data != nullptr && one.height >= 1 && one.height <= most && one.width >= 1 && one.width <= most)
-                continue;
-            const std::string name = same ? joined("images") : joined("images[", n, "]");
-            if (one.data == nullptr) fail(name, "a null pointer", "pixels");
-            fail(name, joined(one.height, " x ", one.width), joined("height and width from 1 to ", most));
-        }
-    }
-
-    std::span<const image<T>> list_;
-    image<T> first_{};
-    index_t stride_ = 0, count_, channels_;
-};
-
-template <class T>
-image_list<T> image_source(const image_batch<T>& batch) {
-    return image_list<T>(batch);
-}
-template <class Images>
-auto image_source(const Images& images) {
-    const auto t = as_tensor<4>(images);
-    using tensor_type = std::remove_cvref_t<decltype(t)>;
-    using T = typename tensor_type::value_type;
-    static_assert(tensor_type::rank() == 4, "selfsame: images: a tensor N x height x width x channels is expected");
-    static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>,
-                  "selfsame: images: elements of std::uint8_t or float are expected");
-    static_assert(tensor_type::accessor_type::space == memory_space::host, "selfsame: images: host memory is expected");
-    return image_list<T>(tensor<const T, 4>(t.data_handle(), t.mapping(), {}));
-}
 
 /// Calls f(op, index) for each operation.
 template <class... Ops, class F>
@@ -92,6 +29,7 @@ namespace detail {
 template <class Op>
 void check_drawn(const Op& op, const typename Op::parameters& p, image_shape shape) {
     if constexpr (composite_op<Op>) {
+        if constexpr (requires { op.check_drawn(p, shape); }) op.check_drawn(p, shape);
         op.visit(p, [&](const auto& inner, const auto& q) { check_drawn(inner, q, shape); });
     } else if constexpr (requires { op.check_drawn(p, shape); }) {  // an operation's own conditions
         op.check_drawn(p, shape);
@@ -107,12 +45,25 @@ void check_drawn(const Op& op, const typename Op::parameters& p, image_shape sha
     }
 }
 
+/// Refuses an image that an operation cannot take.
 template <class Op>
-void absorb_reach(const Op& op, image_limits& limits) {
+void check_image(const Op& op, image_shape shape) {
     if constexpr (composite_op<Op>) {
-        op.each([&](const auto& inner) { absorb_reach(inner, limits); });
+        op.each([&](const auto& inner) { check_image(inner, shape); });
+    } else if constexpr (requires { op.check_shape(shape); }) {
+        op.check_shape(shape);
+    }
+}
+
+template <class Op>
+void absorb_operation(const Op& op, image_shape in, image_limits& limits) {
+    if constexpr (composite_op<Op>) {
+        op.each([&](const auto& inner) { absorb_operation(inner, in, limits); });
     } else if constexpr (convolving_op<Op>) {
         limits.reach = (std::max)(limits.reach, index_t{op.reach()});
+    } else if constexpr (resampling_op<Op>) {
+        const axis_resampling rows(in.height, op.output(in).height, op.method, op.antialias);
+        limits.taps = (std::max)(limits.taps, index_t{rows.capacity()});
     }
 }
 
@@ -128,69 +79,107 @@ void check_parameters(const record<Ops...>& operations, const record<typename Op
     });
 }
 
-/// Runs the operations on every image, with the parameters that draw(n) gives.
-template <class Policy, class... Ops, class T, class Out, class Draw>
-void imagewise(const context<Policy>& ctx, const record<Ops...>& operations, const image_list<T>& images,
-               const Out& out, Draw&& draw) {
-    static_assert(std::is_same_v<typename Out::element_type, float> && Out::rank() == 4,
-                  "selfsame: out: a float tensor N x channels x height x width is expected");
+/// Operations that are to make something of every image of a batch, with the parameters that draw(n) gives.
+template <class Operations, class Out, class Draw>
+struct view_task {
+    const Operations& operations;
+    Out out;
+    Draw draw;
+};
+template <class Operations, class Out, class Draw>
+view_task(const Operations&, Out, Draw) -> view_task<Operations, Out, Draw>;
+
+namespace detail {
+
+template <class... Ops, class Out, class Draw, class T>
+void check_task(const view_task<record<Ops...>, Out, Draw>& task, const image_list<T>& images, image_limits& limits) {
+    using element = typename Out::element_type;
+    static_assert(Out::rank() == 4 && (std::is_same_v<element, float> || std::is_same_v<element, half> ||
+                                       std::is_same_v<element, bfloat16> || is_byte<element>),
+                  "selfsame: out: a tensor N x channels x height x width of float, half, bfloat16 or std::uint8_t is "
+                  "expected");
     static_assert(Out::accessor_type::space == memory_space::host, "selfsame: out: host memory is expected");
+    const auto& out = task.out;
     const index_t count = images.count();
     if (index_t{out.extent(0)} != count) fail("out", shape_text(out), joined(count, " images"));
-    if (count == 0) return check_operations(operations, static_cast<std::int32_t>(out.extent(1)));
-    check_operations(operations, images.channels());
+    if (count == 0) return check_operations(task.operations, static_cast<std::int32_t>(out.extent(1)));
+    check_operations(task.operations, images.channels());
     check_writable("out", out);
 
-    constexpr bool resized_first = [] {
+    constexpr bool reads_given = [] {
         bool first = true, result = sizeof...(Ops) > 0;
-        ((result = first ? resampling_op<Ops> : result, first = false), ...);
+        ((result = first ? resampling_op<Ops> || rearranging_op<Ops> : result, first = false), ...);
         return result;
     }();
-    image_limits limits;
     limits.channels = images.channels();
-    for_each_operation(operations, [&](const auto& op, auto) { detail::absorb_reach(op, limits); });
     for (index_t n = 0; n < count; ++n) {
         image_shape shape = images.shape(n);
-        resized_first ? limits.absorb_source(shape) : limits.absorb(shape);
-        for_each_operation(operations, [&](const auto& op, auto) { limits.absorb(shape = output_shape(op, shape)); });
+        reads_given ? limits.absorb_source(shape) : limits.absorb(shape);
+        for_each_operation(task.operations, [&](const auto& op, auto) {
+            check_image(op, shape);
+            absorb_operation(op, shape, limits);
+            limits.absorb(shape = output_shape(op, shape));
+        });
         if (shape.channels != out.extent(1) || shape.height != out.extent(2) || shape.width != out.extent(3)) {
             fail("out", shape_text(out),
                  joined(count, " x ", shape.channels, " x ", shape.height, " x ", shape.width,
                         " (what becomes of image ", n, ")"));
         }
     }
+}
 
+template <int C, class... Ops, class Out, class Draw, class T>
+void run_task(const view_task<record<Ops...>, Out, Draw>& task, const image_list<T>& images, index_t n,
+              image_runner<T, C>& runner) {
+    using element = typename Out::element_type;
+    constexpr std::size_t far_beyond_caches = std::size_t(4) << 20;
+    const auto& out = task.out;
+    const record<typename Ops::parameters...> parameters = task.draw(n);
+    constexpr int most = step_count_v<Ops...>;
+    step steps[most > 0 ? most : 1];
+    step* end = steps;
+    image_shape shape = images.shape(n);
+    for_each_operation(task.operations,
+                       [&](const auto& op, auto index) { append_steps<C>(end, op, get<index()>(parameters), shape); });
+    runner.run(steps, end, images[n],
+               {out.data_handle() + n * out.stride(0), out.stride(1), out.stride(2), out.stride(3),
+                static_cast<std::size_t>(out.size()) * sizeof(element) >= far_beyond_caches, put_row<element, C>});
+}
+
+}  // namespace detail
+
+/// Runs all tasks on every image while it is in the core's cache.
+template <class Policy, class T, class... Tasks>
+void imagewise(const context<Policy>& ctx, const image_list<T>& images, const Tasks&... tasks) {
+    const index_t count = images.count();
+    image_limits limits;
+    (detail::check_task(tasks, images, limits), ...);
+    if (count == 0) return;
     const auto each = [&]<int C>(std::integral_constant<int, C>) {
         const int threads = static_cast<int>((std::min)(index_t{workers(ctx)}, count));
         const std::size_t bytes = limits.bytes();
         scratch<Policy> memory(ctx.policy, bytes * static_cast<std::size_t>(threads));
         std::uint8_t* base = memory.template take<std::uint8_t>(static_cast<index_t>(bytes) * threads);
-        // Some ten thousand values a task, so that small images do not make much ado.
-        const index_t values = C * out.extent(2) * out.extent(3);
+        // Some ten thousand values at once, so that small images do not make much ado.
+        const index_t values = (index_t{0} + ... + static_cast<index_t>(tasks.out.size())) / count;
         const index_t block = (std::clamp)(index_t{16384} / values, index_t{1}, (count + threads - 1) / threads);
         auto bounded = ctx;
         bounded.threads = threads;
-        parallel_for(bounded, (count + block - 1) / block, [&](index_t task, int worker) {
+        parallel_for(bounded, (count + block - 1) / block, [&](index_t part, int worker) {
             piece_cursor pieces{base + static_cast<std::size_t>(worker) * bytes};
             image_runner<T, C> runner(image_workspace(limits, pieces));
-            for (index_t n = task * block; n < (std::min)(count, (task + 1) * block); ++n) {
-                const record<typename Ops::parameters...> parameters = draw(n);
-                constexpr int most = step_count_v<Ops...>;
-                step steps[most > 0 ? most : 1];
-                step* end = steps;
-                image_shape shape = images.shape(n);
-                for_each_operation(operations, [&](const auto& op, auto index) {
-                    append_steps<C>(end, op, get<index()>(parameters), shape);
-                });
-                runner.run(steps, end, images[n],
-                           {out.data_handle() + n * out.stride(0), out.stride(1), out.stride(2), out.stride(3)});
+            for (index_t n = part * block; n < (std::min)(count, (part + 1) * block); ++n) {
+                (detail::run_task(tasks, images, n, runner), ...);
             }
         });
     };
-    if (images.channels() == 1) {
-        each(std::integral_constant<int, 1>());
-    } else {
-        each(std::integral_constant<int, 3>());
+    switch (images.channels()) {
+        case 1:
+            return each(std::integral_constant<int, 1>());
+        case 3:
+            return each(std::integral_constant<int, 3>());
+        default:
+            return each(std::integral_constant<int, 4>());
     }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "selfsame/core/simd.hpp"
 #include "selfsame/engine/imagewise.hpp"
@@ -73,233 +74,89 @@ SELFSAME_INLINE batch<float> load_values(const std::uint8_t* p) {
     return batch<float>(__builtin_convertvector(i, batch<float>::native));
 }
 
-/// Which samples each output of a resized axis is made of, and with which weights: `taps` of them, all inside the
-/// axis, from first[i] on.
-struct axis_table {
-    std::int32_t* first;
-    float* weights;
-    std::int32_t taps;
+namespace detail {
 
-    /// What `weights` may take, growing with both.
-    static constexpr index_t weight_count(index_t in, index_t out) { return 2 * in + 3 * out; }
-
-    void fill(std::int32_t in, std::int32_t out, bool reversed) {
-        const linear_resampling axis(in, out);
-        taps = (std::min)(axis.capacity(), in);
-        for (std::int32_t i = 0; i < out; ++i) {
-            const std::int32_t j = reversed ? out - 1 - i : i;
-            // The last samples of the axis: begin earlier, with weights of 0.
-            const std::int32_t begin = (std::min)(axis.first(j), in - taps);
-            float* w = weights + static_cast<index_t>(i) * taps;
-            double total = 0;
-            for (std::int32_t t = 0; t < taps; ++t) total += axis.weight(j, begin + t);
-            const double factor = 1 / total;
-            for (std::int32_t t = 0; t < taps; ++t) w[t] = static_cast<float>(axis.weight(j, begin + t) * factor);
-            first[i] = begin;
-        }
+// Lane l of the result is element First + l Step of x[0], x[1], ... one after the other.
+template <int First, int Step, int N, int V = 0, int... L>
+SELFSAME_INLINE batch<float, N> gathered(const batch<float, N>* x, batch<float, N> so_far,
+                                         std::integer_sequence<int, L...> all) {
+    constexpr int last = (First + (N - 1) * Step) / N;
+    if constexpr (V > last) {
+        return so_far;
+    } else {
+        constexpr auto lane = [](int l) {
+            const int e = First + l * Step;
+            return e / N == V ? N + e % N : l;
+        };
+        return gathered<First, Step, N, V + 1>(x, selfsame::detail::shuffle<lane(L)...>(so_far, x[V]), all);
     }
-};
+}
+template <int C, int... Channel>
+SELFSAME_INLINE void deinterleave_block(const float* in, const row_planes& out, index_t i,
+                                        std::integer_sequence<int, Channel...>) {
+    constexpr int N = lanes<float>;
+    batch<float> x[C];
+    for (int v = 0; v < C; ++v) x[v] = load<batch<float>>(in + i * C + v * N);
+    (store(out[Channel] + i, gathered<Channel, C, N>(x, x[0], std::make_integer_sequence<int, N>())), ...);
+}
 
-/// out[i] = sum over t of weights[t] rows[t][i], i < n; bytes are scaled to 1. Reads nothing beyond n.
-template <int Taps, class T>
-void combine_rows_n(const T* const* rows, const float* weights, std::int32_t taps, index_t n, float* out) {
-    using V = batch<float>;
-    const std::int32_t count = Taps > 0 ? Taps : taps;
-    const auto at = [&](index_t i) {
-        V s = V(weights[0]) * load_values(rows[0] + i);
-        SELFSAME_UNROLL(8)
-        for (std::int32_t t = 1; t < count; ++t) s = math::fma(V(weights[t]), load_values(rows[t] + i), s);
-        if constexpr (is_byte<T>) s = divide_by_255(s);
-        store(out + i, s);
-    };
+// Vector V of the interleaved row: element e is of channel e % C, pixel e / C.
+template <int C, int V, int Channel = 0, int... L>
+SELFSAME_INLINE batch<float> mingled(const batch<float>* x, batch<float> so_far, std::integer_sequence<int, L...> all) {
+    if constexpr (Channel == C) {
+        return so_far;
+    } else {
+        constexpr int N = lanes<float>;
+        constexpr auto lane = [](int l) {
+            const int e = V * N + l;
+            return e % C == Channel ? N + e / C : l;
+        };
+        return mingled<C, V, Channel + 1>(x, selfsame::detail::shuffle<lane(L)...>(so_far, x[Channel]), all);
+    }
+}
+template <int C, int... V>
+SELFSAME_INLINE void interleave_block(const const_row_planes& in, float* out, index_t i,
+                                      std::integer_sequence<int, V...>) {
+    constexpr int N = lanes<float>;
+    batch<float> x[C];
+    for (index_t c = 0; c < C; ++c) x[c] = load<batch<float>>(in[c] + i);
+    (store(out + i * C + V * N, mingled<C, V>(x, x[0], std::make_integer_sequence<int, N>())), ...);
+}
+
+}  // namespace detail
+
+/// From interleaved values to planes. Reads and writes whole vectors.
+template <int C>
+void deinterleave(const float* in, index_t width, const row_planes& out) {
+    for (index_t i = 0; i < width; i += lanes<float>) {
+        detail::deinterleave_block<C>(in, out, i, std::make_integer_sequence<int, C>());
+    }
+}
+
+/// From planes to interleaved values. Reads and writes whole vectors.
+template <int C>
+void interleave(const const_row_planes& in, index_t width, float* out) {
+    for (index_t i = 0; i < width; i += lanes<float>) {
+        detail::interleave_block<C>(in, out, i, std::make_integer_sequence<int, C>());
+    }
+}
+
+/// n bytes, or values as they are, as floats; bytes are scaled to 1. Reads nothing beyond n.
+template <class T>
+void read_values(const T* in, index_t n, float* out) {
     constexpr index_t L = lanes<float>;
+    const auto at = [&](index_t i) {
+        batch<float> v = load_values(in + i);
+        if constexpr (is_byte<T>) v = divide_by_255(v);
+        store(out + i, v);
+    };
     index_t i = 0;
     for (; i + L <= n; i += L) at(i);
     if (i == n) return;
     if (n >= L) return at(n - L);
     for (; i < n; ++i) {
-        float s = weights[0] * static_cast<float>(rows[0][i]);
-        for (std::int32_t t = 1; t < count; ++t) s = math::fma(weights[t], static_cast<float>(rows[t][i]), s);
-        out[i] = is_byte<T> ? divide_by_255(s) : s;
-    }
-}
-
-template <class T>
-void combine_rows(const T* const* rows, const float* weights, std::int32_t taps, index_t n, float* out) {
-    switch (taps) {
-        case 1:
-            return combine_rows_n<1>(rows, weights, taps, n, out);
-        case 2:
-            return combine_rows_n<2>(rows, weights, taps, n, out);
-        case 3:
-            return combine_rows_n<3>(rows, weights, taps, n, out);
-        case 4:
-            return combine_rows_n<4>(rows, weights, taps, n, out);
-        default:
-            return combine_rows_n<0>(rows, weights, taps, n, out);
-    }
-}
-
-/// The same where pixels are anyhow apart; out is interleaved.
-template <class T, int C>
-void combine_strided_rows(const T* const* rows, const float* weights, std::int32_t taps, const image<T>& from,
-                          index_t width, float* out) {
-    for (index_t x = 0; x < width; ++x) {
-        for (index_t c = 0; c < C; ++c) {
-            float s = 0;
-            for (std::int32_t t = 0; t < taps; ++t) {
-                s = math::fma(weights[t], static_cast<float>(rows[t][x * from.column_stride + c * from.channel_stride]),
-                              s);
-            }
-            out[x * C + c] = is_byte<T> ? divide_by_255(s) : s;
-        }
-    }
-}
-
-/// A row resized: one plane. May write 3 values beyond `width`.
-template <int Taps>
-void resize_plane_n(const float* in, const axis_table& axis, index_t width, float* out) {
-    const std::int32_t count = Taps > 0 ? Taps : axis.taps;
-    for (index_t i = 0; i < width; ++i) {
-        const float *x = in + axis.first[i], *w = axis.weights + i * count;
-        float s = w[0] * x[0];
-        SELFSAME_UNROLL(8)
-        for (std::int32_t t = 1; t < count; ++t) s = math::fma(w[t], x[t], s);
-        out[i] = s;
-    }
-}
-
-/// A row resized: from three interleaved channels to planes, a pixel being the first three lanes of a vector.
-template <int Taps>
-void resize_interleaved_n(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
-    using Q = batch<float, 4>;
-    const std::int32_t count = Taps > 0 ? Taps : axis.taps;
-    const auto pixel = [&](index_t i) {
-        const float *x = in + 3 * axis.first[i], *w = axis.weights + i * count;
-        Q s = Q(w[0]) * load<Q>(x);
-        SELFSAME_UNROLL(8)
-        for (std::int32_t t = 1; t < count; ++t) s = math::fma(Q(w[t]), load<Q>(x + 3 * t), s);
-        return s.v;
-    };
-    for (index_t i = 0; i < width; i += 4) {
-        const index_t last = width - 1;
-        const auto a = pixel(i), b = pixel((std::min)(i + 1, last)), c = pixel((std::min)(i + 2, last)),
-                   d = pixel((std::min)(i + 3, last));
-        const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-        const auto ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-        store(out[0] + i, Q(__builtin_shufflevector(ab, cd, 0, 1, 4, 5)));
-        store(out[1] + i, Q(__builtin_shufflevector(ab, cd, 2, 3, 6, 7)));
-        store(out[2] + i, Q(__builtin_shufflevector(ab2, cd2, 0, 1, 4, 5)));
-    }
-}
-
-inline void resize_plane(const float* in, const axis_table& axis, index_t width, float* out) {
-    switch (axis.taps) {
-        case 1:
-            return resize_plane_n<1>(in, axis, width, out);
-        case 2:
-            return resize_plane_n<2>(in, axis, width, out);
-        case 3:
-            return resize_plane_n<3>(in, axis, width, out);
-        case 4:
-            return resize_plane_n<4>(in, axis, width, out);
-        default:
-            return resize_plane_n<0>(in, axis, width, out);
-    }
-}
-inline void resize_interleaved(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
-    switch (axis.taps) {
-        case 1:
-            return resize_interleaved_n<1>(in, axis, width, out);
-        case 2:
-            return resize_interleaved_n<2>(in, axis, width, out);
-        case 3:
-            return resize_interleaved_n<3>(in, axis, width, out);
-        case 4:
-            return resize_interleaved_n<4>(in, axis, width, out);
-        default:
-            return resize_interleaved_n<0>(in, axis, width, out);
-    }
-}
-
-/// The index inside [0, n) that i is reflected to, edges not repeated, as often as it takes.
-constexpr index_t reflected(index_t i, index_t n) {
-    if (n == 1) return 0;
-    const index_t period = 2 * (n - 1), r = (i % period + period) % period;
-    return r < n ? r : period - r;
-}
-
-/// A row filtered along itself, from a row that has `radius` values of margin on both sides.
-inline void filter_along(const float* in, const float* weights, std::int32_t radius, index_t width, float* out) {
-    using V = batch<float>;
-    constexpr index_t L = lanes<float>;
-    for (index_t i = 0; i < width; i += 2 * L) {
-        V a = V(weights[0]) * load<V>(in + i), b = V(weights[0]) * load<V>(in + i + L);
-        for (std::int32_t k = 1; k <= radius; ++k) {
-            const V w(weights[k]);
-            a = math::fma(w, load<V>(in + i - k) + load<V>(in + i + k), a);
-            b = math::fma(w, load<V>(in + i - k + L) + load<V>(in + i + k + L), b);
-        }
-        store(out + i, a);
-        store(out + i + L, b);
-    }
-}
-
-/// Rows -radius to radius about rows[radius], filtered across.
-inline void filter_across(const float* const* rows, const float* weights, std::int32_t radius, index_t width,
-                          float* out) {
-    using V = batch<float>;
-    constexpr index_t L = lanes<float>;
-    for (index_t i = 0; i < width; i += 2 * L) {
-        V a = V(weights[0]) * load<V>(rows[radius] + i), b = V(weights[0]) * load<V>(rows[radius] + i + L);
-        for (std::int32_t k = 1; k <= radius; ++k) {
-            const V w(weights[k]);
-            const float *up = rows[radius - k] + i, *down = rows[radius + k] + i;
-            a = math::fma(w, load<V>(up) + load<V>(down), a);
-            b = math::fma(w, load<V>(up + L) + load<V>(down + L), b);
-        }
-        store(out + i, a);
-        store(out + i + L, b);
-    }
-}
-
-/// Row y of a warped image: linear interpolation, `fill` outside (see augment::rotation for the edges).
-template <int C>
-void warp_row(const const_row_planes& from, index_t pitch, image_shape shape, const affine_map& map,
-              const channel_values& fill, index_t y, const row_planes& out) {
-    const double x_start = map.x_by_y * static_cast<double>(y) + map.x_offset;
-    const double y_start = map.y_by_y * static_cast<double>(y) + map.y_offset;
-    // Far outside, where a coordinate might not fit into an integer.
-    const double x_end = shape.width + 1, y_end = shape.height + 1;
-    for (index_t x = 0; x < shape.width; ++x) {
-        const double sx = (std::clamp)(map.x_by_x * static_cast<double>(x) + x_start, -2.0, x_end);
-        const double sy = (std::clamp)(map.y_by_x * static_cast<double>(x) + y_start, -2.0, y_end);
-        const auto left = static_cast<index_t>(sx + 2) - 2, top = static_cast<index_t>(sy + 2) - 2;
-        const auto fx = static_cast<float>(sx - static_cast<double>(left));
-        const auto fy = static_cast<float>(sy - static_cast<double>(top));
-        const float weights[4] = {(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy};
-        if (left >= 0 && left + 1 < shape.width && top >= 0 && top + 1 < shape.height) {
-            for (index_t c = 0; c < C; ++c) {
-                const float *up = from[c] + top * pitch + left, *down = up + pitch;
-                const float upper = math::fma(weights[1], up[1], weights[0] * up[0]);
-                out[c][x] = math::fma(weights[3], down[1], math::fma(weights[2], down[0], upper));
-            }
-            continue;
-        }
-        float inside = 0;
-        bool in[4];
-        for (int k = 0; k < 4; ++k) {
-            const index_t px = left + k % 2, py = top + k / 2;
-            in[k] = px >= 0 && px < shape.width && py >= 0 && py < shape.height;
-            inside += in[k] ? weights[k] : 0;
-        }
-        for (int c = 0; c < C; ++c) {
-            float s = 0;
-            for (int k = 0; k < 4; ++k) {
-                if (in[k]) s = math::fma(weights[k], from[c][(top + k / 2) * pitch + left + k % 2], s);
-            }
-            out[c][x] = inside < 1 ? math::fma(inside, s - fill[c], fill[c]) : s;
-        }
+        const auto v = static_cast<float>(in[i]);
+        out[i] = is_byte<T> ? divide_by_255(v) : v;
     }
 }
 

@@ -1,108 +1,17 @@
 #pragma once
 
-#include "selfsame/core/execution.hpp"
+#include "selfsame/engine/host/imagewise_output.hpp"
 #include "selfsame/engine/host/imagewise_steps.hpp"
+#include "selfsame/engine/host/imagewise_warp.hpp"
+#include "selfsame/engine/host/imagewise_workspace.hpp"
 
 /// \file
-/// Runs the steps of one image. Steps are gathered into passes: a pass takes rows from a source (the image, resized or
-/// not, or a warped or filtered intermediate image), sends each through its row steps while it is in the first-level
-/// cache, and stores it, in the intermediate image or as the result. A pass ends where the next step needs more than
-/// one row, or a mean over the image.
+/// Runs the steps of one image. Steps are gathered into passes: a pass takes rows from a source (the image, resized,
+/// rearranged or as it is, or a warped or filtered intermediate image), sends each through its row steps while it is in
+/// the first-level cache, and stores it, in the intermediate image or as the result. A pass ends where the next step
+/// needs more than one row, or to know something of the whole image.
 
 namespace selfsame::inline SELFSAME_ISA::host {
-
-/// Where the result goes; strides in elements.
-struct image_target {
-    float* data;
-    index_t plane, row, column;
-};
-
-/// What the working memory of a thread has to hold.
-struct image_limits {
-    index_t source_height = 1, source_width = 1;  ///< of anything that is read
-    index_t height = 1, width = 1, area = 1;      ///< of anything that comes out of a step
-    index_t reach = 0;                            ///< of a filter
-    index_t channels = 1;
-
-    void absorb_source(image_shape s) {
-        source_height = (std::max)(source_height, index_t{s.height});
-        source_width = (std::max)(source_width, index_t{s.width});
-    }
-    void absorb(image_shape s) {
-        absorb_source(s);
-        height = (std::max)(height, index_t{s.height});
-        width = (std::max)(width, index_t{s.width});
-        area = (std::max)(area, s.height * row_pitch(s.width));
-    }
-    // Planes a multiple of 4096 bytes apart would fall on each other in the first-level cache.
-    index_t image_size() const { return channels * (area + 16 * row_slack); }
-    index_t ring_size() const { return (2 * reach + 1) * channels * row_pitch(width); }
-    index_t margin_size() const { return row_pitch(width) + 2 * reach + 16; }
-    index_t taps() const { return (std::max)(2 * source_height + 3, 2 * reach + 1); }
-
-    /// Calls f<T>(count) for each piece.
-    template <class F>
-    void pieces(F&& f) const {
-        f.template operator()<float>(image_size());
-        f.template operator()<float>(image_size());
-        f.template operator()<float>(channels * row_pitch(width));
-        f.template operator()<float>(channels * row_pitch(source_width));
-        f.template operator()<float>(ring_size());
-        f.template operator()<float>(margin_size());
-        f.template operator()<float>(reach + 1);
-        for (const bool vertical : {false, true}) {
-            const index_t in = vertical ? source_height : source_width, out = vertical ? height : width;
-            f.template operator()<std::int32_t>(out);
-            f.template operator()<float>(axis_table::weight_count(in, out));
-        }
-        f.template operator()<const void*>(taps());
-    }
-    std::size_t bytes() const {
-        std::size_t total = 0;
-        pieces([&]<class T>(index_t count) { total += scratch_bytes<T>(count); });
-        return total;
-    }
-};
-
-/// Hands out pieces of a thread's part of the scratch memory.
-struct piece_cursor {
-    std::uint8_t* next;
-    template <class T>
-    T* take(index_t count) {
-        T* piece = reinterpret_cast<T*>(next);
-        next += scratch_bytes<T>(count);
-        return piece;
-    }
-};
-
-/// Working memory of a thread.
-struct image_workspace {
-    float* images[2];
-    float* row;       // a row on its way
-    float* combined;  // a row of source pixels
-    float* ring;      // rows filtered along
-    float* margin;    // a row with reflected margins
-    float* weights;   // of a filter
-    axis_table x, y;
-    const void** taps;
-
-    image_workspace(const image_limits& limits, piece_cursor& memory) {
-        void* piece[12];
-        int n = 0;
-        limits.pieces([&]<class T>(index_t count) { piece[n++] = memory.template take<T>(count); });
-        const auto values = [&](int k) { return static_cast<float*>(piece[k]); };
-        images[0] = values(0);
-        images[1] = values(1);
-        row = values(2);
-        combined = values(3);
-        ring = values(4);
-        margin = values(5);
-        weights = values(6);
-        x = {static_cast<std::int32_t*>(piece[7]), values(8), 0};
-        y = {static_cast<std::int32_t*>(piece[9]), values(10), 0};
-        taps = static_cast<const void**>(piece[11]);
-    }
-};
 
 /// T: type of the images' elements; C: number of channels.
 template <class T, int C>
@@ -114,11 +23,10 @@ class image_runner {
         given_ = given;
         external_ = true;
         shape_ = {C, static_cast<std::int32_t>(given.height), static_cast<std::int32_t>(given.width)};
-        bool mean_known = false;
-        float mean = 0;
+        bool known = false;
         for (step* at = begin;;) {
             const step* head = nullptr;
-            if (at != end && (at->kind == step_kind::resample || (!external_ && is_source(*at)))) head = at++;
+            if (at != end && (reads_given(*at) || (!external_ && reads_intermediate(*at)))) head = at++;
             mirror flips;
             if (head == nullptr || head->kind == step_kind::resample) {
                 for (; at != end && at->kind == step_kind::mirror; ++at) {
@@ -127,23 +35,36 @@ class image_runner {
                 }
             }
             step* const first = at;
-            if (mean_known) at->prepare(*at, mean), ++at;
+            if (known) at->prepare(*at, &statistics_[current_]), ++at;
             bool turns = false;
             for (; at != end && (at->kind == step_kind::mirror || (at->kind == step_kind::rows && !at->measures));
                  ++at) {
                 if (at->kind == step_kind::mirror) turns ^= at->flips.vertical;
             }
             const step* const measuring = at != end && at->kind == step_kind::rows ? at : nullptr;
-            const double total = pass(head, flips, first, at, turns, measuring, at == end ? &out : nullptr);
+            known = measuring != nullptr;
+            if (known) begin_statistics();
+            const step_list list{head, first, at, measuring, flips, turns};
+            if (external_) {
+                pass(given_, list, at == end ? &out : nullptr);
+            } else {
+                pass(intermediate(), list, at == end ? &out : nullptr);
+            }
             if (at == end) return;
-            mean_known = measuring != nullptr;
-            mean = static_cast<float>(total / (static_cast<double>(shape_.height) * shape_.width));
         }
     }
 
   private:
-    static bool is_source(const step& s) {
-        return s.kind == step_kind::resample || s.kind == step_kind::warp || s.kind == step_kind::convolve;
+    /// The steps of a pass.
+    struct step_list {
+        const step *head, *first, *last, *measuring;
+        mirror flips;  ///< of a copied or resized source
+        bool turns;    ///< whether row steps exchange top and bottom
+    };
+
+    static bool reads_given(const step& s) { return s.kind == step_kind::resample || s.kind == step_kind::rearrange; }
+    static bool reads_intermediate(const step& s) {
+        return s.kind == step_kind::warp || s.kind == step_kind::convolve || s.kind == step_kind::neighbours;
     }
     index_t pitch() const { return row_pitch(shape_.width); }
     index_t plane() const { return shape_.height * pitch() + 16 * row_slack; }
@@ -152,104 +73,204 @@ class image_runner {
     /// The whole of what is read next, as an image.
     image<float> intermediate() const { return {w_.images[which_], shape_.height, shape_.width, pitch(), 1, plane()}; }
 
-    /// One pass; returns the sum of what `measuring` measures.
-    double pass(const step* head, mirror flips, const step* first, const step* last, bool turns, const step* measuring,
-                const image_target* out) {
-        if (external_) return pass_from(given_, head, flips, first, last, turns, measuring, out);
-        return pass_from(intermediate(), head, flips, first, last, turns, measuring, out);
+    void begin_statistics() {
+        current_ = 1 - current_;  // what the last step prepared may refer to the other
+        image_statistics& s = statistics_[current_];
+        constexpr float most = std::numeric_limits<float>::infinity();
+        s.total = 0;
+        std::fill(std::begin(s.extrema.low), std::end(s.extrema.low), most);
+        std::fill(std::begin(s.extrema.high), std::end(s.extrema.high), -most);
+        s.counts = {};
     }
 
     template <class U>
-    double pass_from(const image<U>& from, const step* head, mirror flips, const step* first, const step* last,
-                     bool turns, const step* measuring, const image_target* out) {
-        const image_shape in_shape = shape_;
+    void pass(const image<U>& from, const step_list& list, const image_target* out) {
+        const step* const head = list.head;
+        const image_shape in = shape_;
         const bool filters = head != nullptr && head->kind == step_kind::convolve;
-        const bool in_place = !external_ && (head == nullptr || filters) && !turns;
+        const bool in_place = !external_ && (head == nullptr || filters) && !list.turns;
         const int to = external_ || in_place ? which_ : 1 - which_;
-        channel_values fill(0.0f);
         if (head != nullptr) {
             shape_ = head->shape;
-            if (head->kind == step_kind::resample) {
-                w_.x.fill(head->crop.width, shape_.width, flips.horizontal);
-                w_.y.fill(head->crop.height, shape_.height, flips.vertical);
-                // A flipped image is read from its end, where the processor has to see by itself what comes.
-                fetched_ = flips.vertical ? head->crop.height : 0;
-            } else if (head->kind == step_kind::warp) {
-                head->fill(*head, fill);
-            } else {
-                head->weights(*head, w_.weights);
-                filtered_ = 0;
-            }
+            begin(from, *head, list.flips);
         }
         const index_t width = shape_.width, height = shape_.height;
-        const bool whole = out == nullptr || (out->column == 1 && width % lanes<float> == 0);
-        const row_planes buffer{w_.row, pitch()};
-        double total = 0;
-        for (index_t y = 0; y < height; ++y) {
-            const index_t y_out = turns ? height - 1 - y : y;
-            row_planes target = buffer;
-            if (out == nullptr) {
-                target = {image_row(to, y_out), plane()};
-            } else if (whole) {
-                target = {out->data + y_out * out->row, out->plane};
-            }
+        const auto row_bytes = static_cast<std::size_t>(width) * sizeof(float);
+        for (index_t k = 0; k < height; ++k) {
+            // A resized image is made from the top of its source, whatever its rows are.
+            const bool upwards = head != nullptr && head->kind == step_kind::resample && list.flips.vertical;
+            const index_t y = upwards ? height - 1 - k : k, y_out = list.turns ? height - 1 - y : y;
+            const row_planes buffer{w_.row + (filters ? k % image_limits::strip * C * pitch() : 0), pitch()};
+            const row_planes target = out == nullptr ? row_planes{image_row(to, y_out), plane()} : buffer;
+            const row_planes& first_target = list.first == list.last ? target : buffer;
 
             const_row_planes at = buffer;
             if (head == nullptr) {
-                at = copied_row(from, flips, y, buffer);
-            } else if (head->kind == step_kind::resample) {
-                resized_row(from, head->crop, y, buffer);
-            } else if constexpr (std::is_same_v<U, float>) {
-                if (filters) {
-                    filtered_row(from, head->radius, y, buffer);
-                } else {
-                    warp_row<C>({from.data, from.channel_stride}, from.row_stride, in_shape, head->source, fill, y,
-                                buffer);
-                }
+                at = copied_row(from, {0, 0, in.height, in.width}, list.flips, y, buffer);
+            } else {
+                at = head_row(from, *head, in, list.flips, k, first_target, buffer);
             }
 
             auto y_now = static_cast<std::int32_t>(y);
-            for (const step* s = first; s != last; ++s) {
+            for (const step* s = list.first; s != list.last; ++s) {
                 if (s->kind == step_kind::mirror) {
                     if (s->flips.vertical) y_now = shape_.height - 1 - y_now;
                     if (s->flips.horizontal) at = reversed_row(at, buffer);
                 } else {
-                    const row_planes& to_row = s + 1 == last ? target : buffer;
+                    const row_planes& to_row = s + 1 == list.last ? target : buffer;
                     s->run(*s, {at, to_row, shape_.width, y_now});
                     at = to_row;
                 }
             }
-            if (measuring != nullptr) total += measuring->measure(at, shape_.width);
-            if (out != nullptr && !whole) {
-                put_row(at, *out, y_out);
+            if (list.measuring != nullptr) list.measuring->measure(at, shape_.width, statistics_[current_]);
+            if (out != nullptr) {
+                out->put(*out, at, width, y_out, w_.combined);
             } else if (at.data != target.data) {
-                for (index_t c = 0; c < C; ++c) {
-                    std::memcpy(target[c], at[c], static_cast<std::size_t>(width) * sizeof(float));
-                }
+                for (index_t c = 0; c < C; ++c) std::memcpy(target[c], at[c], row_bytes);
             }
         }
         which_ = to;
         external_ = false;
-        return total;
     }
 
-    /// A row of the source as it is: where it lies, or converted into the buffer.
+    /// Makes ready for rows of a head.
     template <class U>
-    const_row_planes copied_row(const image<U>& from, mirror flips, index_t y, const row_planes& buffer) const {
-        const U* p = from.data + (flips.vertical ? shape_.height - 1 - y : y) * from.row_stride;
-        if constexpr (std::is_same_v<U, float>) {
-            if (!external_ && !flips.horizontal) return {p, from.channel_stride};
+    void begin(const image<U>& from, const step& head, mirror flips) {
+        made_ = 0;
+        if (head.fill != nullptr) head.fill(head, fill_);
+        if (head.kind == step_kind::convolve) head.weights(head, w_.weights);
+        if (head.kind != step_kind::resample) return;
+        const window& crop = head.crop;
+        same_size_ = crop.height == shape_.height && crop.width == shape_.width;
+        if (same_size_) return;
+        const axis_resampling x(crop.width, shape_.width, head.method, head.antialias);
+        w_.x.fill(x, crop.width, shape_.width, flips.horizontal);
+        double factor = 1;
+        if constexpr (is_byte<U>) {
+            by_bytes_ =
+                from.column_stride == C && from.channel_stride == 1 && w_.bytes.template fill<C>(w_.x, shape_.width);
+            if (by_bytes_) factor = 1 / (255.0 * byte_axis::unit);
         }
-        const index_t step = flips.horizontal ? -from.column_stride : from.column_stride;
-        if (flips.horizontal) p += (shape_.width - 1) * from.column_stride;
-        for (index_t c = 0; c < C; ++c, p += from.channel_stride) {
-            float* o = buffer[c];
-            for (index_t x = 0; x < shape_.width; ++x) {
-                const auto v = static_cast<float>(p[x * step]);
-                o[x] = is_byte<U> ? divide_by_255(v) : v;
+        const axis_resampling y(crop.height, shape_.height, head.method, head.antialias);
+        w_.y.fill(y, crop.height, shape_.height, false, factor);
+        fetched_ = 0;
+    }
+
+    /// Row k that a head makes; where it is.
+    template <class U>
+    const_row_planes head_row(const image<U>& from, const step& head, image_shape in, mirror flips, index_t k,
+                              const row_planes& target, const row_planes& buffer) {
+        switch (head.kind) {
+            case step_kind::resample:
+                if (same_size_) {
+                    return copied_row(from, head.crop, flips, flips.vertical ? shape_.height - 1 - k : k, buffer);
+                }
+                if constexpr (is_byte<U>) {
+                    if (by_bytes_) return byte_row(from, head.crop, k, target);
+                }
+                resized_row(from, head.crop, k, target);
+                break;
+            case step_kind::rearrange:
+                rearranged_row(from, head, in, k, target);
+                break;
+            default:
+                if constexpr (std::is_same_v<U, float>) return intermediate_row(from, head, in, k, target, buffer);
+        }
+        return target;
+    }
+    const_row_planes intermediate_row(const image<float>& from, const step& head, image_shape in, index_t k,
+                                      const row_planes& target, const row_planes& buffer) {
+        if (head.kind == step_kind::convolve) {
+            if (k % image_limits::strip == 0) filter_strip(from, head.radius, k);
+            return buffer;
+        }
+        if (head.kind == step_kind::warp) {
+            warp_row<C>({from.data, from.channel_stride}, from.row_stride, in, head.source, head.method, fill_, k,
+                        shape_.width, target);
+        } else {
+            const auto row = [&](index_t y) {
+                return const_row_planes{from.data + y * from.row_stride, from.channel_stride};
+            };
+            if (k == 0 || k == shape_.height - 1) return row(k);
+            const const_row_planes rows[3] = {row(k - 1), row(k), row(k + 1)};
+            head.run_neighbours(head, rows, {rows[1], target, shape_.width, static_cast<std::int32_t>(k)});
+        }
+        return target;
+    }
+
+    /// A row of a window of the source as it is: where it lies, or converted into the buffer.
+    template <class U>
+    const_row_planes copied_row(const image<U>& from, const window& crop, mirror flips, index_t y,
+                                const row_planes& buffer) const {
+        const index_t row = crop.top + (flips.vertical ? crop.height - 1 - y : y);
+        if constexpr (std::is_same_v<U, float>) {
+            if (!external_ && !flips.horizontal) {
+                return {from.data + row * from.row_stride + crop.left, from.channel_stride};
             }
         }
-        return buffer;
+        copy_run(from, {static_cast<std::int32_t>(row), crop.left, crop.width}, buffer);
+        return flips.horizontal ? reversed_row(buffer, buffer) : buffer;
+    }
+
+    /// Row y of a rearranged image.
+    template <class U>
+    void rearranged_row(const image<U>& from, const step& head, image_shape in, index_t y,
+                        const row_planes& out) const {
+        for (std::int32_t x = 0; x < shape_.width;) {
+            pixel_run run = head.locate(head, in, static_cast<std::int32_t>(y), x);
+            run.count = (std::min)(run.count, shape_.width - x);
+            const row_planes part{out.data + x, out.plane};
+            if (run.row < 0) {
+                for (int c = 0; c < C; ++c) std::fill_n(part[c], run.count, fill_[c]);
+            } else {
+                copy_run(from, run, part);
+            }
+            x += run.count;
+        }
+    }
+
+    /// Pixels of a run. May write whole vectors.
+    template <class U>
+    void copy_run(const image<U>& from, const pixel_run& run, const row_planes& out) const {
+        const U* p = from.data + run.row * from.row_stride + run.column * from.column_stride;
+        const index_t step = run.row_step * from.row_stride + run.column_step * from.column_stride;
+        if (step == C && from.channel_stride == 1 && C > 1) {
+            read_values(p, run.count * index_t{C}, w_.combined);
+            return deinterleave<C>(w_.combined, run.count, out);
+        }
+        for (index_t c = 0; c < C; ++c, p += from.channel_stride) {
+            if (step == 1) {
+                read_values(p, run.count, out[c]);
+                continue;
+            }
+            for (index_t x = 0; x < run.count; ++x) {
+                const auto v = static_cast<float>(p[x * step]);
+                out[c][x] = is_byte<U> ? divide_by_255(v) : v;
+            }
+        }
+    }
+
+    /// Row y of the resized crop of interleaved bytes. Rows resized along lie in a ring.
+    const_row_planes byte_row(const image<std::uint8_t>& from, const window& crop, index_t y, const row_planes& out) {
+        const std::uint8_t* corner = from.data + crop.top * from.row_stride + crop.left * index_t{C};
+        const index_t size = w_.y.taps + 1, begin = w_.y.first[y];
+        prefetch(corner, from.row_stride, crop, y);
+        for (made_ = (std::max)(made_, begin); made_ < begin + w_.y.taps; ++made_) {
+            w_.ring_rows[made_] = w_.ring + made_ % size * C * pitch();
+            // What lies between the rows of an image is read without harm.
+            const index_t below = from.row_stride > 0 ? from.height - 1 - crop.top - made_ : 0;
+            resize_bytes<C>(corner + made_ * from.row_stride, crop.width,
+                            below * from.row_stride + (from.width - crop.left) * C, w_.bytes, shape_.width,
+                            {w_.ring_rows[made_], pitch()});
+        }
+        const float** rows = reinterpret_cast<const float**>(w_.taps);
+        for (index_t t = 0; t < w_.y.taps; ++t) rows[t] = w_.ring_rows[begin + t];
+        constexpr index_t L = lanes<float>;
+        for (index_t c = 0; c < C; ++c) {
+            combine_rows(rows, w_.y.weights + y * w_.y.taps, w_.y.taps, (shape_.width + L - 1) / L * L, out[c]);
+            for (index_t t = 0; t < w_.y.taps; ++t) rows[t] += pitch();
+        }
+        return out;
     }
 
     /// Row y of the resized crop.
@@ -276,10 +297,9 @@ class image_runner {
         }
     }
     void resize_combined(index_t width, const row_planes& out) const {
-        if constexpr (C == 3) {
-            resize_interleaved(w_.combined, w_.x, width, out);
+        if constexpr (C > 1) {
+            resize_interleaved<C>(w_.combined, w_.x, width, out);
         } else {
-            static_assert(C == 1);
             resize_plane(w_.combined, w_.x, width, out[0]);
         }
     }
@@ -296,28 +316,34 @@ class image_runner {
         }
     }
 
-    /// Row y of the filtered image. Rows filtered along lie in a ring, until all rows that need them are done.
-    void filtered_row(const image<float>& from, std::int32_t radius, index_t y, const row_planes& out) {
-        const index_t height = shape_.height, width = shape_.width, size = 2 * radius + 1;
-        const auto ring_row = [&](index_t r) { return w_.ring + r % size * C * pitch(); };
-        float* middle = w_.margin + radius;
-        for (const index_t wanted = (std::min)(height, y + radius + 1); filtered_ < wanted; ++filtered_) {
-            for (index_t c = 0; c < C; ++c) {
-                const float* p = from.data + c * from.channel_stride + filtered_ * from.row_stride;
+    /// Rows of the filtered image from y on. Rows filtered along lie in a ring, until all rows that need them are done;
+    /// channel by channel, so that the ring of one fits into the first-level cache.
+    void filter_strip(const image<float>& from, std::int32_t radius, index_t y) {
+        const index_t height = shape_.height, width = shape_.width, size = 2 * radius + 1 + image_limits::strip;
+        const index_t end = (std::min)(height, y + image_limits::strip), wanted = (std::min)(height, end + radius);
+        const index_t ring_plane = size * pitch();
+        float* middle = w_.margin + filter_margin(radius);
+        const float** rows = reinterpret_cast<const float**>(w_.taps);
+        for (index_t r = made_; r < wanted; ++r) w_.ring_rows[r] = w_.ring + r % size * pitch();
+        for (index_t c = 0; c < C; ++c) {
+            for (index_t r = made_; r < wanted; ++r) {
+                const float* p = from.data + c * from.channel_stride + r * from.row_stride;
                 std::memcpy(middle, p, static_cast<std::size_t>(width) * sizeof(float));
                 for (index_t k = 1; k <= radius; ++k) {
                     middle[-k] = p[reflected(-k, width)];
                     middle[width - 1 + k] = p[reflected(width - 1 + k, width)];
                 }
-                filter_along(middle, w_.weights, radius, width, ring_row(filtered_) + c * pitch());
+                filter_along(middle, w_.weights, radius, width, w_.ring_rows[r] + c * ring_plane);
+            }
+            for (index_t r = y; r < end; r += 2) {
+                for (index_t k = 0; k < 2 * radius + 2; ++k) {
+                    rows[k] = w_.ring_rows[reflected(r - radius + k, height)] + c * ring_plane;
+                }
+                float* out = w_.row + ((r - y) * C + c) * pitch();
+                filter_across(rows, w_.weights, radius, width, out, out + C * pitch());
             }
         }
-        const float** rows = reinterpret_cast<const float**>(w_.taps);
-        for (index_t k = 0; k < size; ++k) rows[k] = ring_row(reflected(y - radius + k, height));
-        for (index_t c = 0; c < C; ++c) {
-            filter_across(rows, w_.weights, radius, width, out[c]);
-            for (index_t k = 0; k < size; ++k) rows[k] += pitch();
-        }
+        made_ = wanted;
     }
 
     const_row_planes reversed_row(const const_row_planes& at, const row_planes& buffer) const {
@@ -332,26 +358,18 @@ class image_runner {
         return buffer;
     }
 
-    static void put_columns(const float* from, index_t width, float* to, index_t stride) {
-        if (stride == 1) {
-            std::memcpy(to, from, static_cast<std::size_t>(width) * sizeof(float));
-        } else {
-            for (index_t x = 0; x < width; ++x) to[x * stride] = from[x];
-        }
-    }
-    void put_row(const const_row_planes& at, const image_target& out, index_t y) const {
-        for (index_t c = 0; c < C; ++c) {
-            put_columns(at[c], shape_.width, out.data + c * out.plane + y * out.row, out.column);
-        }
-    }
-
     image_workspace w_;
     image<T> given_{};
     image_shape shape_{};
-    bool external_ = true;  // the next source is the given image
-    int which_ = 0;         // the intermediate image that holds the current state
-    index_t fetched_ = 0;   // rows asked for
-    index_t filtered_ = 0;  // rows in the ring so far
+    channel_values fill_{0.0f};
+    image_statistics statistics_[2];
+    int current_ = 0;         // the statistics that are measured, or known
+    bool external_ = true;    // the next source is the given image
+    bool same_size_ = false;  // a window is copied
+    bool by_bytes_ = false;   // it is resized by `byte_axis`
+    int which_ = 0;           // the intermediate image that holds the current state
+    index_t fetched_ = 0;     // rows asked for
+    index_t made_ = 0;        // rows in the ring so far
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host

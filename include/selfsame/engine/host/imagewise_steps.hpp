@@ -19,23 +19,27 @@ struct row_transfer {
     std::int32_t width, y;
 };
 
-enum class step_kind { resample, mirror, warp, convolve, rows };
+enum class step_kind { resample, mirror, rearrange, warp, convolve, neighbours, rows };
 
 struct step {
     step_kind kind;
-    bool measures;      ///< rows: the mean of the image is wanted before
+    bool measures;      ///< rows: something of the whole image is wanted before
     image_shape shape;  ///< what comes out
     window crop;
+    interpolation method;
+    bool antialias;
     mirror flips;
-    affine_map source;
+    projective_map source;
     std::int32_t radius;
     const void* operation;
     const void* parameters;
     void (*fill)(const step&, channel_values& values);
+    pixel_run (*locate)(const step&, image_shape in, std::int32_t y, std::int32_t x);
     void (*weights)(const step&, float* w);
-    void (*prepare)(step&, float mean);
-    double (*measure)(const const_row_planes& row, std::int32_t width);
+    void (*prepare)(step&, image_statistics* known);
+    void (*measure)(const const_row_planes& row, std::int32_t width, image_statistics& so_far);
     void (*run)(const step&, const row_transfer&);
+    void (*run_neighbours)(const step&, const const_row_planes (&rows)[3], const row_transfer&);
     alignas(16) std::byte prepared[96];
 };
 
@@ -55,28 +59,30 @@ const auto& prepared_at(const step& s) {
 }
 
 template <class Op>
-void prepare_step(step& s, float mean) {
+void prepare_step(step& s, image_statistics* known) {
     using prepared = selfsame::detail::prepared_t<Op>;
     static_assert(
         sizeof(prepared) <= sizeof(s.prepared) && alignof(prepared) <= 16 && std::is_trivially_copyable_v<prepared>,
         "selfsame: what an operation prepares has to be plain and at most 96 bytes");
-    ::new (s.prepared) prepared(selfsame::detail::prepare(operation_of<Op>(s), parameters_at<Op>(s), s.shape, mean));
+    ::new (s.prepared) prepared(selfsame::detail::prepare(operation_of<Op>(s), parameters_at<Op>(s), s.shape, known));
 }
 
 template <class Op, int C>
 void run_pixels(const step& s, const row_transfer& row) {
     using V = batch<float>;
     const auto q = prepared_at<Op>(s);
-    for (index_t i = 0; i < row.width; i += lanes<float>) {
+    const const_row_planes in = row.in;
+    const row_planes out = row.out;
+    for (index_t i = 0, width = row.width; i < width; i += lanes<float>) {
         std::array<V, C> x;
-        for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = load<V>(row.in[c] + i);
+        for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = load<V>(in[c] + i);
         Op::pixel(q, x);
-        for (index_t c = 0; c < C; ++c) store(row.out[c] + i, x[static_cast<std::size_t>(c)]);
+        for (index_t c = 0; c < C; ++c) store(out[c] + i, x[static_cast<std::size_t>(c)]);
     }
 }
 
 template <class Op, int C>
-double measure_pixels(const const_row_planes& row, std::int32_t width) {
+void measure_pixels(const const_row_planes& row, std::int32_t width, image_statistics& so_far) {
     using V = batch<float>;
     constexpr index_t L = lanes<float>;
     const auto at = [&]<class U>(index_t i, U (*get)(const float*)) {
@@ -89,7 +95,45 @@ double measure_pixels(const const_row_planes& row, std::int32_t width) {
     for (; i + L <= width; i += L) total += at(i, +[](const float* p) { return load<V>(p); });
     float rest = 0;
     for (; i < width; ++i) rest += at(i, +[](const float* p) { return *p; });
-    return static_cast<double>(sum(total) + rest);
+    so_far.total += static_cast<double>(sum(total) + rest);
+}
+
+template <int C>
+void measure_extrema(const const_row_planes& row, std::int32_t width, image_statistics& so_far) {
+    for (int c = 0; c < C; ++c) {
+        float low = so_far.extrema.low[c], high = so_far.extrema.high[c];
+        for (index_t i = 0; i < width; ++i) {
+            const float x = row[c][i];
+            low = x < low ? x : low;
+            high = x > high ? x : high;
+        }
+        so_far.extrema.low[c] = low;
+        so_far.extrema.high[c] = high;
+    }
+}
+
+template <int C>
+void measure_counts(const const_row_planes& row, std::int32_t width, image_statistics& so_far) {
+    for (int c = 0; c < C; ++c) {
+        for (index_t i = 0; i < width; ++i) {
+            ++so_far.counts.count[c][static_cast<std::size_t>(channel_counts::bin(row[c][i]))];
+        }
+    }
+}
+
+template <class Op, int C>
+void run_neighbours(const step& s, const const_row_planes (&rows)[3], const row_transfer& row) {
+    const auto q = prepared_at<Op>(s);
+    for (index_t c = 0; c < C; ++c) {
+        const float* x[3] = {rows[0][c], rows[1][c], rows[2][c]};
+        float* out = row.out[c];
+        out[0] = x[1][0];
+        for (index_t i = 1; i + 1 < row.width; ++i) {
+            out[i] = Op::neighbours(q, std::array<float, 9>{x[0][i - 1], x[0][i], x[0][i + 1], x[1][i - 1], x[1][i],
+                                                            x[1][i + 1], x[2][i - 1], x[2][i], x[2][i + 1]});
+        }
+        if (row.width > 1) out[row.width - 1] = x[1][row.width - 1];
+    }
 }
 
 template <class Op, int C>
@@ -127,16 +171,26 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
         s.parameters = &p;
         s.shape = shape = output_shape(op, shape);
         s.measures = false;
+        s.fill = nullptr;
         if constexpr (resampling_op<Op>) {
             s.kind = step_kind::resample;
             s.crop = op.crop(p);
+            s.method = op.method;
+            s.antialias = op.antialias;
         } else if constexpr (mirroring_op<Op>) {
             s.kind = step_kind::mirror;
             s.flips = op.flips(p);
             if (!s.flips.horizontal && !s.flips.vertical) --next;
+        } else if constexpr (rearranging_op<Op>) {
+            s.kind = step_kind::rearrange;
+            s.locate = [](const step& t, image_shape in, std::int32_t y, std::int32_t x) {
+                return detail::operation_of<Op>(t).source(detail::parameters_at<Op>(t), in, y, x);
+            };
+            s.fill = [](const step& t, channel_values& values) { values = detail::operation_of<Op>(t).fill; };
         } else if constexpr (warping_op<Op>) {
             s.kind = step_kind::warp;
             s.source = op.source(p, shape);
+            s.method = op.method;
             s.fill = [](const step& t, channel_values& values) { values = detail::operation_of<Op>(t).fill; };
         } else if constexpr (convolving_op<Op>) {
             s.kind = step_kind::convolve;
@@ -150,22 +204,28 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
                 for (std::int32_t k = 0; k <= t.radius; ++k) w[k] = static_cast<float>(weight(k) / total);
             };
         } else {
-            static_assert(pointwise_op<Op> || positional_op<Op>,
+            static_assert(pointwise_op<Op> || positional_op<Op> || neighbouring_op<Op>,
                           "selfsame: an operation on images is of none of the kinds in engine/imagewise.hpp, or one of "
                           "its functions is not constexpr");
             s.kind = step_kind::rows;
             s.prepare = detail::prepare_step<Op>;
             if constexpr (measuring_op<Op>) {
-                s.measures = true;
                 s.measure = detail::measure_pixels<Op, C>;
-            } else {
-                s.prepare(s, 0);
+            } else if constexpr (ranging_op<Op>) {
+                s.measure = detail::measure_extrema<C>;
+            } else if constexpr (counting_op<Op>) {
+                s.measure = detail::measure_counts<C>;
             }
-            if constexpr (positional_op<Op>) {
+            s.measures = needs_statistics<Op>;
+            if constexpr (neighbouring_op<Op>) {
+                s.kind = step_kind::neighbours;
+                s.run_neighbours = detail::run_neighbours<Op, C>;
+            } else if constexpr (positional_op<Op>) {
                 s.run = detail::run_elements<Op, C>;
             } else {
                 s.run = detail::run_pixels<Op, C>;
             }
+            if (!s.measures) s.prepare(s, nullptr);
         }
     }
 }

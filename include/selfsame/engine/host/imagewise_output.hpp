@@ -1,0 +1,70 @@
+#pragma once
+
+#include "selfsame/engine/host/imagewise_rows.hpp"
+
+/// \file
+/// Rows of the result in the caller's element type and order.
+
+namespace selfsame::inline SELFSAME_ISA::host {
+
+/// Where the result goes; strides in elements.
+struct image_target {
+    void* data;
+    index_t plane, row, column;
+    bool streamed;  ///< past the caches: the whole result is larger than they are
+    /// Writes row y, from planes that are read by whole vectors; `room` has room for a row of all channels.
+    void (*put)(const image_target& to, const const_row_planes& row, index_t width, index_t y, float* room);
+};
+
+/// 0 to 1 become 0 to 255, rounded to the nearest; what lies outside, the nearest of them; NaN 0.
+constexpr std::uint8_t to_byte(float x) {
+    const float y = x * 255.0f;
+    return static_cast<std::uint8_t>(y > 0 ? (y < 255 ? y + 0.5f : 255.0f) : 0.0f);
+}
+template <class Out>
+constexpr Out to_output(float x) {
+    if constexpr (is_byte<Out>) {
+        return to_byte(x);
+    } else {
+        return element_cast<Out>(x);
+    }
+}
+
+/// n values in the type of the result.
+template <class Out>
+void write_values(const float* in, index_t n, Out* out, [[maybe_unused]] bool streamed) {
+    index_t i = 0;
+    if constexpr (std::is_same_v<Out, float>) {
+        constexpr index_t L = lanes<float>;
+        if (streamed) {
+            for (; i + L <= n; i += L) stream(out + i, load<batch<float>>(in + i));
+        }
+        std::memcpy(out + i, in + i, static_cast<std::size_t>(n - i) * sizeof(float));
+    } else {
+        // A fixed count makes vectors of it.
+        constexpr index_t block = 16;
+        for (; i + block <= n; i += block) {
+            Out values[block];
+            for (index_t k = 0; k < block; ++k) values[k] = to_output<Out>(in[i + k]);
+            std::memcpy(out + i, values, sizeof(values));
+        }
+        for (; i < n; ++i) out[i] = to_output<Out>(in[i]);
+    }
+}
+
+template <class Out, int C>
+void put_row(const image_target& to, const const_row_planes& row, index_t width, index_t y, float* room) {
+    Out* out = static_cast<Out*>(to.data) + y * to.row;
+    if (to.column == 1) {
+        for (index_t c = 0; c < C; ++c) write_values(row[c], width, out + c * to.plane, to.streamed);
+    } else if (C > 1 && to.plane == 1 && to.column == C) {
+        interleave<C>(row, width, room);
+        write_values(room, C * width, out, to.streamed);
+    } else {
+        for (index_t c = 0; c < C; ++c) {
+            for (index_t x = 0; x < width; ++x) out[c * to.plane + x * to.column] = to_output<Out>(row[c][x]);
+        }
+    }
+}
+
+}  // namespace selfsame::inline SELFSAME_ISA::host

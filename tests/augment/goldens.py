@@ -1,0 +1,100 @@
+"""Writes goldens.hpp: what torchvision v2 makes, in float64, of a small image for given parameters.
+
+    python3 -m venv goldens && goldens/bin/pip install torch torchvision
+    goldens/bin/python tests/augment/goldens.py > tests/augment/goldens.hpp
+"""
+import torch
+import torchvision
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+from torchvision.transforms.v2 import InterpolationMode as Mode
+
+HEIGHT, WIDTH = 9, 11
+
+
+def image():
+    state, values = 1, []
+    for _ in range(HEIGHT * WIDTH * 3):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values.append(state >> 24)
+    rows = torch.tensor(values, dtype=torch.float64).reshape(HEIGHT, WIDTH, 3)
+    return rows.permute(2, 0, 1) / 255
+
+
+def crop(x, size, mode, antialias):
+    return F.resized_crop(x, 1, 2, 7, 8, size, mode, antialias=antialias)
+
+
+def jitter(x):
+    return F.adjust_hue(F.adjust_brightness(F.adjust_contrast(F.adjust_saturation(x, 1.5), 0.75), 1.25), 0.125)
+
+
+def simclr(x):
+    x = jitter(F.horizontal_flip(crop(x, [8, 8], Mode.BILINEAR, True)))
+    x = F.gaussian_blur(F.rgb_to_grayscale(x, 3), [5, 5], [0.75, 0.75])
+    return F.normalize(x, [0.5, 0.25, 0.125], [0.25, 0.5, 0.75])
+
+
+x = image()
+corners = [[0, 0], [10, 0], [10, 8], [0, 8]]
+cases = {
+    "smaller": crop(x, [5, 6], Mode.BILINEAR, True),
+    "larger": crop(x, [13, 12], Mode.BILINEAR, True),
+    "smaller_sharp": crop(x, [5, 6], Mode.BILINEAR, False),
+    "larger_sharp": crop(x, [13, 12], Mode.BILINEAR, False),
+    "smaller_cubic": crop(x, [5, 6], Mode.BICUBIC, True),
+    "larger_cubic": crop(x, [13, 12], Mode.BICUBIC, True),
+    "smaller_cubic_sharp": crop(x, [5, 6], Mode.BICUBIC, False),
+    "larger_cubic_sharp": crop(x, [13, 12], Mode.BICUBIC, False),
+    "smaller_nearest": crop(x, [5, 6], Mode.NEAREST, False),
+    "larger_nearest": crop(x, [13, 12], Mode.NEAREST, False),
+    "pad_constant": F.pad(x, [1, 2, 3, 0], fill=0.25),
+    "pad_edge": F.pad(x, [1, 2, 3, 0], padding_mode="edge"),
+    "pad_reflect": F.pad(x, [1, 2, 3, 0], padding_mode="reflect"),
+    "pad_symmetric": F.pad(x, [1, 2, 3, 0], padding_mode="symmetric"),
+    "center_crop": F.center_crop(x, [4, 6]),
+    "center_crop_beyond": F.center_crop(x, [12, 5]),
+    "rotation": F.rotate(x, 33.5, Mode.BILINEAR, fill=0.25),
+    "rotation_nearest": F.rotate(x, 33.5, Mode.NEAREST, fill=0.25),
+    "affine": F.affine(x, -21.5, [2, -1], 1.25, [12.5, -7.5], Mode.BILINEAR, fill=[0.25]),
+    "affine_nearest": F.affine(x, -21.5, [2, -1], 1.25, [12.5, -7.5], Mode.NEAREST, fill=[0.25]),
+    "perspective": F.perspective(x, corners, [[1, 2], [9, 0], [8, 7], [2, 8]], Mode.BILINEAR, fill=[0.25]),
+    "perspective_nearest": F.perspective(x, corners, [[1, 1], [10, 0], [8, 8], [2, 7]], Mode.NEAREST, fill=[0.25]),
+    "brightness": F.adjust_brightness(x, 1.25),
+    "contrast": F.adjust_contrast(x, 0.625),
+    "more_contrast": F.adjust_contrast(x, 1.75),
+    "saturation": F.adjust_saturation(x, 1.75),
+    "hue": F.adjust_hue(x, 0.1875),
+    "hue_back": F.adjust_hue(x, -0.4375),
+    "grayscale": F.rgb_to_grayscale(x, 3),
+    "solarize": F.solarize(x, 0.4375),
+    "posterize": F.posterize(x, 3),
+    "equalize": F.equalize(x),
+    "autocontrast": F.autocontrast(x * 0.5 + 0.25),
+    "blurred_sharpness": F.adjust_sharpness(x, 0.25),
+    "sharpness": F.adjust_sharpness(x, 1.75),
+    "invert": F.invert(x),
+    "blur": F.gaussian_blur(x, [7, 7], [1.125, 1.125]),
+    "erase": F.erase(x, 2, 3, 4, 5, torch.tensor([0.25, 0.5, 0.75])[:, None, None]),
+    "normalize": F.normalize(x, [0.5, 0.25, 0.125], [0.25, 0.5, 0.75]),
+    "jitter": jitter(x),
+    "simclr": simclr(x),
+}
+
+print("#pragma once\n")
+print(f"// Made by goldens.py with torchvision {torchvision.__version__.split('+')[0]}.\n")
+print("namespace goldens {\n")
+print(f"inline constexpr int height = {HEIGHT}, width = {WIDTH};\n")
+print("// clang-format off")
+for name, value in cases.items():
+    flat = value.flatten().tolist()
+    assert value.shape[0] == 3 and value.dtype == torch.float64, name
+    lines, line = [], ""
+    for number in (f"{v:.7g}," for v in flat):
+        if len(line) + len(number) > 118:
+            lines.append(line)
+            line = ""
+        line += number
+    lines.append(line)
+    print(f"inline constexpr double {name}[] = {{\n" + "\n".join(lines) + "};")
+print("// clang-format on\n\n}  // namespace goldens")
