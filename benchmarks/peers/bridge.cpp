@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <cstdint>
+#include <selfsame/augment/augment.hpp>
 #include <selfsame/cluster/sinkhorn.hpp>
 #include <selfsame/energy/scores.hpp>
 #include <selfsame/objective/info_nce.hpp>
@@ -41,6 +42,16 @@ void sinkhorn_codes(const float* scores, float* codes, std::int64_t samples, std
     selfsame::assign(selfsame::context{thrust::omp::par, threads},
                      selfsame::sinkhorn<>{.epsilon = epsilon, .iterations = iterations},
                      selfsame::matrix(scores, samples, prototypes), selfsame::matrix(codes, samples, prototypes));
+}
+
+void simclr_views(const std::uint8_t* images, float* views, std::int64_t count, std::int64_t height, std::int64_t width,
+                  std::uint64_t epoch, int threads) {
+    using selfsame::view;
+    constexpr auto recipe = selfsame::augment::recipes::simclr;
+    selfsame::augment::apply(selfsame::context{thrust::omp::par, threads}, recipe,
+                             view<const std::uint8_t, 4>(images, {count, height, width, 3}), 0,
+                             selfsame::augment::key{.epoch = static_cast<std::uint32_t>(epoch)},
+                             view<float, 4>(views, {count, 3, 224, 224}));
 }
 
 void free_energies(const float* logits, float* values, std::int64_t samples, std::int64_t classes, double temperature,
