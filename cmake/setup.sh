@@ -55,7 +55,7 @@ install_packages() {
     # An old list of packages may do where the update fails.
     quietly apt-update.log "${as_root[@]}" apt-get update || true
     quietly apt-install.log "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install --yes --no-install-recommends "${missing[@]}" ||
+        apt-get -o DPkg::Lock::Timeout=600 install --yes --no-install-recommends "${missing[@]}" ||
         fail "apt-get could not install ${missing[*]} (build/apt-install.log)"
 }
 
