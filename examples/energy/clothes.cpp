@@ -19,6 +19,7 @@
 #include "image_sheet.hpp"
 #include "progress.hpp"
 #include "selfsame/interop/torch.hpp"
+#include "signals.hpp"
 #include "torch_energy.hpp"
 
 namespace example {
@@ -349,7 +350,7 @@ std::vector<clothes_result> learn_clothes(const pretrain::image_set& images, std
     itself.samples = sheet_of(data, "128 training images");
     itself.about = "Fashion-MNIST, training pictures.";
     std::vector<clothes_result> all{itself, by_contrastive_divergence(data, gaussian, seed, chain_iterations)};
-    if (!stop_requested()) all.push_back(by_score_matching(data, gaussian, seed, iterations));
+    if (!pretrain::stop_requested()) all.push_back(by_score_matching(data, gaussian, seed, iterations));
     return all;
 }
 

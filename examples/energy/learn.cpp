@@ -4,13 +4,12 @@
 #include <torch/optim/adam.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 
 #include "progress.hpp"
 #include "selfsame/interop/torch.hpp"
+#include "signals.hpp"
 #include "torch_energy.hpp"
 
 namespace example {
@@ -22,8 +21,6 @@ using selfsame::torch_view;
 constexpr std::uint32_t noise_op = 0x80, level_op = 0x81;
 const auto ctx = thrust::omp::par;
 
-std::atomic<bool> stopping = false;
-
 /// Calls step(t), which gives a loss after `backward`, for each iteration.
 template <class Step>
 void descend(const learning& how, torch::nn::Module& network, learned& result, Step&& step) {
@@ -33,7 +30,7 @@ void descend(const learning& how, torch::nn::Module& network, learned& result, S
     const double began = pretrain::now();
     const auto count = static_cast<double>(how.iterations);
     double smooth = 0;
-    for (std::int64_t t = 0; t < how.iterations && !stop_requested(); ++t) {
+    for (std::int64_t t = 0; t < how.iterations && !pretrain::stop_requested(); ++t) {
         const auto at = static_cast<double>(t);
         const double rate =
             how.rate * std::min(1.0, (at + 1) / 100) * (0.02 + 0.49 * (1 + std::cos(M_PI * at / count)));
@@ -57,8 +54,6 @@ void descend(const learning& how, torch::nn::Module& network, learned& result, S
     result.seconds = pretrain::now() - began;
     result.samples_seen = static_cast<std::int64_t>(result.losses.size()) * how.batch;
 }
-
-void request_stop(int) { stopping = true; }
 
 }  // namespace
 
@@ -137,14 +132,5 @@ at::Tensor score_of_energy(const noisy_model& energy, const at::Tensor& x, const
     const at::Tensor at_x = x.detach().requires_grad_();
     return -torch::autograd::grad({energy(at_x, sigmas).sum()}, {at_x}, {}, recorded, recorded)[0];
 }
-
-void stop_on_signals() {
-    struct sigaction action{};
-    action.sa_handler = request_stop;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends the program at once
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-}
-bool stop_requested() { return stopping; }
 
 }  // namespace example

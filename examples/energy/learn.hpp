@@ -63,8 +63,4 @@ learned match_scores(const learning& how, const noise_of_learning& noise, torch:
 /// -grad E by autograd, with a graph where gradients are recorded.
 at::Tensor score_of_energy(const noisy_model& energy, const at::Tensor& x, const at::Tensor& sigmas);
 
-/// SIGINT and SIGTERM end the learning in hand, and what follows, after an iteration.
-void stop_on_signals();
-bool stop_requested();
-
 }  // namespace example

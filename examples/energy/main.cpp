@@ -19,6 +19,7 @@
 #include "error.hpp"
 #include "files.hpp"
 #include "page.hpp"
+#include "signals.hpp"
 
 namespace {
 
@@ -104,11 +105,11 @@ int run(const options& settings) {
     const auto scaled = [&](double iterations) {
         return std::max<std::int64_t>(1, std::llround(iterations * settings.scale));
     };
-    stop_on_signals();
+    pretrain::stop_on_signals();
 
     std::vector<mode_result> modes{data_of_modes(seed)};
     for (mode_result& r : modes_by_contrastive_divergence(seed, scaled(2500))) modes.push_back(std::move(r));
-    if (!stop_requested()) modes.push_back(modes_by_score_matching(seed, scaled(5000)));
+    if (!pretrain::stop_requested()) modes.push_back(modes_by_score_matching(seed, scaled(5000)));
     std::printf("%-34s", "masses of modes: true");
     for (const double m : true_masses()) std::printf(" %.3f", m);
     std::printf("\n");
@@ -125,7 +126,7 @@ int run(const options& settings) {
     }
     std::fflush(stdout);
     std::vector<clothes_result> clothes;
-    if (data && !stop_requested()) clothes = learn_clothes(data->train, seed, scaled(1500), scaled(2500));
+    if (data && !pretrain::stop_requested()) clothes = learn_clothes(data->train, seed, scaled(1500), scaled(2500));
     for (const clothes_result& r : clothes) {
         if (r.training.losses.empty()) continue;
         std::printf("clothes, %s: %lld pictures in %.0f s, 128 samples in %.0f s, %lld chains diverged\n",
@@ -135,10 +136,10 @@ int run(const options& settings) {
     pretrain::write_file_atomically(settings.output / "result.json", to_json(modes, clothes));
     pretrain::write_file_atomically(settings.output / "report.html", to_html(modes, clothes));
     std::printf("%s\n%s\n", (settings.output / "result.json").c_str(), (settings.output / "report.html").c_str());
-    if (!good && !stop_requested()) {
+    if (!good && !pretrain::stop_requested()) {
         std::fprintf(stderr, "energy: a mode's mass is off by more than 0.02\n");
     }
-    return good || stop_requested() ? 0 : 1;
+    return good || pretrain::stop_requested() ? 0 : 1;
 }
 
 }  // namespace

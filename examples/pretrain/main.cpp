@@ -15,6 +15,7 @@
 #include "progress.hpp"
 #include "report.hpp"
 #include "results.hpp"
+#include "signals.hpp"
 #include "train.hpp"
 #include "views.hpp"
 

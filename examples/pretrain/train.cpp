@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <numbers>
 #include <numeric>
@@ -17,6 +16,7 @@
 #include "error.hpp"
 #include "objective.hpp"
 #include "progress.hpp"
+#include "signals.hpp"
 
 namespace pretrain {
 namespace {
@@ -26,10 +26,6 @@ constexpr double weight_decay = 1e-4;
 constexpr double warm_up = 0.05;  // share of all steps
 constexpr double checkpoint_interval = 15;
 constexpr std::uint32_t shuffle_view = 0xff;  // views count from 0, so the shuffle's random numbers are its own
-
-volatile std::sig_atomic_t stop_requested = 0;
-
-void request_stop(int) { stop_requested = 1; }
 
 /// The learning rate climbs in a line, then falls as half a cosine.
 double learning_rate(std::int64_t step, std::int64_t total) {
@@ -126,7 +122,7 @@ class trainer {
         double saved_at = now();
         std::vector<std::int64_t> order;
         network_->train();
-        while (step_ < total_ && stop_requested == 0) {
+        while (step_ < total_ && !stop_requested()) {
             const std::int64_t epoch = step_ / steps_per_epoch_;
             const std::int64_t position = step_ % steps_per_epoch_;
             if (order.empty() || position == 0) order = epoch_order(images_.size(), seed_, epoch);
@@ -138,7 +134,7 @@ class trainer {
             const bool is_epoch_end = step_ % steps_per_epoch_ == 0;
             const double per_step = (now() - first_time) / static_cast<double>(step_ - first_step);
             line.update(status(epoch, per_step), is_epoch_end);
-            if (is_epoch_end || stop_requested != 0 || now() - saved_at > checkpoint_interval) {
+            if (is_epoch_end || stop_requested() || now() - saved_at > checkpoint_interval) {
                 save_state();
                 saved_at = now();
             }
@@ -251,14 +247,6 @@ class trainer {
 training train(const options& settings, const dataset& data, const channel_statistics& statistics, std::uint64_t seed,
                const std::filesystem::path& path) {
     return trainer(settings, data.train, statistics, seed, path).run();
-}
-
-void stop_on_signals() {
-    struct sigaction action{};
-    action.sa_handler = request_stop;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends the program at once
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
 }
 
 }  // namespace pretrain

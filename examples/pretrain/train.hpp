@@ -27,7 +27,4 @@ struct training {
 training train(const options& settings, const dataset& data, const channel_statistics& statistics, std::uint64_t seed,
                const std::filesystem::path& path);
 
-/// Makes SIGINT and SIGTERM end the training after the step in hand.
-void stop_on_signals();
-
 }  // namespace pretrain

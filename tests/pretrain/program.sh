@@ -12,6 +12,17 @@ fail() {
     exit 1
 }
 
+# kill_after_checkpoint PROCESS: with -9, once the run into killed/ has written one.
+kill_after_checkpoint() {
+    while [[ ! -f killed/checkpoint-seed0.bin ]]; do
+        kill -0 "$1" 2>/dev/null || fail "ended without a checkpoint"
+        sleep 0.01
+    done
+    kill -9 "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+    [[ ! -f killed/result.json ]] || fail "it ended before it was killed"
+}
+
 # Big-endian numbers as IDX has them.
 numbers() {
     local value
@@ -75,14 +86,7 @@ resume)
     # Killed in the middle, more than once: after each first checkpoint that follows.
     "${run[@]}" --output killed 2>/dev/null >/dev/null &
     for _ in 1 2; do
-        process=$!
-        while [[ ! -f killed/checkpoint-seed0.bin ]]; do
-            kill -0 "$process" 2>/dev/null || fail "ended without a checkpoint"
-            sleep 0.01
-        done
-        kill -9 "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-        [[ ! -f killed/result.json ]] || fail "it ended before it was killed"
+        kill_after_checkpoint $!
         cp killed/checkpoint-seed0.bin at-kill.bin
         "${run[@]}" --output killed --resume 2>/dev/null >/dev/null &
         sleep 0.3
@@ -118,14 +122,7 @@ resume_state)
         grep -q '"prototype_usage_perplexity"' "$objective/result.json" || fail "$objective: prototypes not counted"
         grep -q 'Use of prototypes' "$objective/report.html" || fail "$objective: prototypes not in the report"
         "${run[@]}" --objective "$objective" --output killed 2>/dev/null >/dev/null &
-        process=$!
-        while [[ ! -f killed/checkpoint-seed0.bin ]]; do
-            kill -0 "$process" 2>/dev/null || fail "ended without a checkpoint"
-            sleep 0.01
-        done
-        kill -9 "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-        [[ ! -f killed/result.json ]] || fail "it ended before it was killed"
+        kill_after_checkpoint $!
         refused 'belongs to another run' "${run[@]}" --objective "$objective" --prototypes 9 --output killed --resume
         "${run[@]}" --objective "$objective" --output killed --resume 2>/dev/null >/dev/null
         cmp "$objective/result.json" killed/result.json || fail "$objective: killed and resumed, the result differs"
