@@ -110,6 +110,16 @@ install_toolchain() {
     find_cccl
 }
 
+# For programs with LibTorch. Threads that spin while they wait take the cores from the other runtime in the program,
+# and from other programs. OpenBLAS of Debian 12 takes a processor that it does not know for one without AVX: several
+# times slower.
+prepare_runtimes() {
+    export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+    if [[ -z ${OPENBLAS_CORETYPE:-} ]] && grep -qsw avx2 /proc/cpuinfo; then
+        export OPENBLAS_CORETYPE=Haswell
+    fi
+}
+
 # configure DIR PRESET [OPTION...]: into build/DIR.
 configure() {
     local dir=$1 preset=$2

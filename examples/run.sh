@@ -28,10 +28,5 @@ configure examples release -DSELFSAME_BUILD_TESTS=OFF -DSELFSAME_BUILD_BENCHMARK
     -DCMAKE_COMPILE_WARNING_AS_ERROR=OFF '-DCMAKE_CXX_FLAGS_RELEASE=-O3 -DNDEBUG'
 quietly examples/build.log cmake --build build/examples --target "$name" ||
     fail "could not build the example '$name' (build/examples/build.log)"
-# Threads that spin while they wait take the cores from the other runtime in the program, and from other programs.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
-# OpenBLAS of Debian 12 takes a processor that it does not know for one without AVX: several times slower.
-if [[ -z ${OPENBLAS_CORETYPE:-} ]] && grep -qsw avx2 /proc/cpuinfo; then
-    export OPENBLAS_CORETYPE=Haswell
-fi
+prepare_runtimes
 exec "build/examples/bin/$name" "$@"

@@ -17,6 +17,8 @@ if [[ -z $regex ]]; then
     install_packages clang++=clang libclang-rt-dev libomp-dev
 fi
 
+prepare_runtimes
+
 status=0 passed=0 failed=0 skipped=0
 reasons=$root/build/tests/skipped.txt
 mkdir -p build/tests
