@@ -37,12 +37,11 @@ template <class Product>
     return total;
 }
 
-// The best of a few slices of a millisecond or two: what else the machine does can only make one slower.
-template <class Product>
-double rate_of(int threads) {
-    constexpr long count = 250'000;
+// The best of a few slices of a millisecond or two: what else the machine does can only make one slower. `work` is a
+// thread's part of a slice, of so many operations.
+template <class Work>
+double rate_of(int threads, double operations, Work&& work) {
     constexpr int slices = 20;
-    constexpr double operations = 2.0 * count * accumulators * selfsame::lanes<float> * Product::depth;
     double best = 0;
     for (int s = 0; s < slices; ++s) {
         clock::time_point begin, end;
@@ -51,7 +50,7 @@ double rate_of(int threads) {
 #pragma omp barrier
 #pragma omp master
             begin = clock::now();
-            [[maybe_unused]] volatile float kept = multiply_add<Product>(count);
+            [[maybe_unused]] volatile float kept = work();
 #pragma omp barrier
 #pragma omp master
             end = clock::now();
@@ -59,6 +58,32 @@ double rate_of(int threads) {
         best = (std::max)(best, threads * operations / std::chrono::duration<double>(end - begin).count());
     }
     return best;
+}
+
+template <class Product>
+double multiply_add_rate(int threads) {
+    constexpr long count = 250'000;
+    constexpr double operations = 2.0 * count * accumulators * selfsame::lanes<float> * Product::depth;
+    return rate_of(threads, operations, [] { return multiply_add<Product>(count); });
+}
+
+double bfloat16_rate(int threads) {
+#if defined(SELFSAME_AMX)
+    if (selfsame::host::may_use_tiles()) {
+        constexpr long count = 100'000;
+        constexpr double operations = 2.0 * count * 4 * 16 * 16 * 32;
+        return rate_of(threads, operations, [] {
+            const selfsame::host::tiles_open<16> open;
+            for (long n = 0; n < count; ++n) {
+                asm volatile(
+                    "tdpbf16ps %tmm5, %tmm4, %tmm0\n\ttdpbf16ps %tmm5, %tmm4, %tmm1\n\t"
+                    "tdpbf16ps %tmm5, %tmm4, %tmm2\n\ttdpbf16ps %tmm5, %tmm4, %tmm3");
+            }
+            return 0.0f;
+        });
+    }
+#endif
+    return multiply_add_rate<selfsame::host::product<selfsame::bfloat16_products, float>>(threads);
 }
 
 // Two arrays that no cache holds, of large pages: with small ones it is their tables that bound a read.
@@ -119,8 +144,9 @@ double copy_bandwidth(int threads) {
 
 }  // namespace
 
-const limit float_fma{"float FMA", "flops", rate_of<selfsame::host::product<selfsame::full_precision, float>>};
-const limit bfloat16_fma{"bfloat16 FMA", "flops", rate_of<selfsame::host::product<selfsame::bfloat16_products, float>>};
+const limit float_fma{"float FMA", "flops",
+                      multiply_add_rate<selfsame::host::product<selfsame::full_precision, float>>};
+const limit bfloat16_fma{"bfloat16 FMA", "flops", bfloat16_rate};
 const limit memory_read{"memory read", "bytes", read_bandwidth};
 const limit memory_copy{"memory copy", "bytes", copy_bandwidth};
 

@@ -18,7 +18,10 @@
 #define SELFSAME_AVX512 1
 #if defined(__AVX512VBMI__) && defined(__AVX512VNNI__)
 #define SELFSAME_AVX512_BYTES 1  // permutations and dot products of bytes
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && defined(__AMX_BF16__) && defined(__linux__)
+#define SELFSAME_AMX 1  // products of tiles of bfloat16
+#define SELFSAME_ISA avx512_amx
+#elif defined(__AVX512BF16__)
 #define SELFSAME_ISA avx512_bf16_bytes
 #else
 #define SELFSAME_ISA avx512_bytes

@@ -4,6 +4,7 @@
 
 #include "selfsame/core/simd.hpp"
 #include "selfsame/core/tensor.hpp"
+#include "selfsame/engine/host/matrix_unit.hpp"
 #include "selfsame/policy/precision.hpp"
 
 /// \file
@@ -15,11 +16,20 @@ namespace selfsame::inline SELFSAME_ISA {
 
 namespace host {
 
+inline constexpr int strip_rows = 6;                                  // 6 x 4 or 6 x 2 accumulators leave room for
+inline constexpr int strip_registers = register_count == 32 ? 4 : 2;  // the operands
+
+/// Columns of a full strip.
+template <class T>
+inline constexpr int strip_columns = strip_registers * lanes<T>;
+
 /// How operands are stored and multiplied. T: the type of the computation.
 template <class Precision, class T>
 struct product {
     using unit = T;
-    static constexpr int depth = 1;  // values in a unit
+    static constexpr int depth = 1;          // values in a unit
+    static constexpr bool in_tiles = false;  // by a matrix unit, which wants the units of a row side by side
+    struct open {};                          // what a thread holds while it multiplies
     static constexpr unit pack(T first, T) { return first; }
     SELFSAME_INLINE static batch<T> multiply_add(batch<unit> a, batch<unit> b, batch<T> c) {
         return math::fma(a, b, c);
@@ -30,6 +40,13 @@ template <>
 struct product<bfloat16_products, float> {
     using unit = std::int32_t;
     static constexpr int depth = 2;
+#if defined(SELFSAME_AMX)
+    static constexpr bool in_tiles = true;
+    using open = tiles_open<strip_rows>;
+#else
+    static constexpr bool in_tiles = false;
+    struct open {};
+#endif
     static constexpr unit pack(float first, float second) {
         return static_cast<unit>(bfloat16(first).bits | static_cast<std::uint32_t>(bfloat16(second).bits) << 16);
     }
@@ -51,13 +68,6 @@ struct product<bfloat16_products, float> {
     }
 };
 
-inline constexpr int strip_rows = 6;                                  // 6 x 4 or 6 x 2 accumulators leave room for
-inline constexpr int strip_registers = register_count == 32 ? 4 : 2;  // the operands
-
-/// Columns of a full strip.
-template <class T>
-inline constexpr int strip_columns = strip_registers * lanes<T>;
-
 /// Keeps a value in its register: g++ otherwise loads an operand again for each use, and the loads then bound the loop.
 template <class V>
 SELFSAME_INLINE void keep_in_register([[maybe_unused]] V& x) {
@@ -72,7 +82,24 @@ SELFSAME_INLINE void multiply(const typename Product::unit* a, index_t a_row, in
                               const typename Product::unit* b, index_t b_step, index_t count,
                               batch<T> (&acc)[strip_rows][Registers]) {
     using U = batch<typename Product::unit>;
-    for (index_t k = 0; k < count; ++k) {
+    index_t k = 0;
+#if defined(SELFSAME_AMX)
+    if constexpr (Product::in_tiles) {
+        if (a_step == 1 && count >= tile_units && may_use_tiles()) {
+            alignas(64) float sums[strip_rows * Registers * lanes<T>];
+            k = count / tile_units * tile_units;
+            multiply_tiles<Registers>(a, a_row, b, b_step, k / tile_units, sums);
+            SELFSAME_UNROLL(6)
+            for (int m = 0; m < strip_rows; ++m) {
+                SELFSAME_UNROLL(4)
+                for (int v = 0; v < Registers; ++v) acc[m][v] += load<batch<T>>(sums + (m * Registers + v) * lanes<T>);
+            }
+            a += k;
+            b += k * b_step;
+        }
+    }
+#endif
+    for (; k < count; ++k) {
         U columns[Registers];
         SELFSAME_UNROLL(4)
         for (int v = 0; v < Registers; ++v) {

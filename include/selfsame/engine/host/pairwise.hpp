@@ -89,6 +89,7 @@ class tile_engine {
 
     // Pitch of the tile of weights: off a power of two, so that a column of it does not map to one cache set.
     static constexpr index_t pitch = tile_size + 16;
+    static constexpr index_t deep = tile_size / product::depth;  // units along a tile
 
   public:
     /// Working memory of one thread.
@@ -101,6 +102,7 @@ class tile_engine {
         T* logits;        // tile_size x pitch
         unit* by_row;     // weights as the left operand over columns,
         unit* by_column;  // and over rows; both are the memory of `logits` where a unit is a value
+        unit* turned;     // by_column, transposed, where products are in tiles
         T* row;           // one embedding
     };
     static constexpr std::size_t logit_bytes = sizeof(T) * tile_size * tile_size;
@@ -108,7 +110,8 @@ class tile_engine {
     static std::size_t workspace_bytes(index_t padded_width) {
         return scratch_bytes<T>(tile_size * L) + 3 * scratch_bytes<T>(tile_size) + scratch_bytes<T>(MR * strip) +
                scratch_bytes<T>(tile_size * pitch) + scratch_bytes<T>(padded_width) +
-               (product::depth == 1 ? 0 : scratch_bytes<unit>(tile_size * pitch));
+               (product::depth == 1 ? 0 : scratch_bytes<unit>(tile_size * pitch)) +
+               (product::in_tiles ? scratch_bytes<unit>(tile_size * deep) : 0);
     }
     template <class Scratch>
     static workspace allocate(Scratch& m, index_t padded_width) {
@@ -125,6 +128,7 @@ class tile_engine {
             w.by_row = m.template take<unit>(tile_size * pitch);
             w.by_column = w.by_row + tile_size * pitch / 2;
         }
+        if constexpr (product::in_tiles) w.turned = m.template take<unit>(tile_size * deep);
         w.row = m.template take<T>(padded_width);
         return w;
     }
@@ -144,6 +148,7 @@ class tile_engine {
     index_t stored_tiles = 0;
 
     void forward(const tile_schedule::tile& t, const workspace& w) const {
+        [[maybe_unused]] const typename product::open open;
         const area a = bounds(t);
         const bool columns = column_state != nullptr && !(one_set && t.row_block == t.column_block);
         T* keep = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
@@ -165,6 +170,7 @@ class tile_engine {
     }
 
     void backward(const tile_schedule::tile& t, const workspace& w) const {
+        [[maybe_unused]] const typename product::open open;
         const area a = bounds(t);
         const bool diagonal = one_set && t.row_block == t.column_block;
         const T* kept_logits = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
@@ -175,9 +181,11 @@ class tile_engine {
                                      row_set->padded_width());
         }
         if (column_set->has_gradient() && !diagonal) {
-            add_products<product, T>(w.by_column, 1, pitch, row_set->product_rows(a.row), a.strips_rows,
-                                     column_set->gradient(a.column), round_up(a.columns, MR),
-                                     column_set->padded_width());
+            if constexpr (product::in_tiles) turn(w);
+            constexpr index_t row_step = product::in_tiles ? deep : 1, unit_step = product::in_tiles ? 1 : pitch;
+            add_products<product, T>(product::in_tiles ? w.turned : w.by_column, row_step, unit_step,
+                                     row_set->product_rows(a.row), a.strips_rows, column_set->gradient(a.column),
+                                     round_up(a.columns, MR), column_set->padded_width());
         }
     }
 
@@ -404,6 +412,20 @@ class tile_engine {
                 }
                 if (masked(a, i, j)) replace_excluded(a, i, j, T(0), y, y_step);
                 if constexpr (product::depth == 2) pack_weights(w, i, j);
+            }
+        }
+    }
+
+    static void turn(const workspace& w) {
+        using U = batch<unit>;
+        for (index_t u = 0; u < deep; u += L) {
+            for (index_t j = 0; j < tile_size; j += L) {
+                U x[L];
+                SELFSAME_UNROLL(16)
+                for (int l = 0; l < L; ++l) x[l] = load<U>(w.by_column + (u + l) * pitch + j);
+                transpose(x);
+                SELFSAME_UNROLL(16)
+                for (int l = 0; l < L; ++l) store(w.turned + (j + l) * deep + u, x[l]);
             }
         }
     }

@@ -60,7 +60,7 @@ void add_products(const typename Product::unit* weights, index_t row_step, index
                   const typename Product::unit* source, index_t depth, T* target, index_t rows, index_t width) {
     constexpr int MR = strip_rows, NV = strip_registers, L = lanes<T>;
     // A panel of the source this deep stays in the first-level cache while the target's rows pass.
-    constexpr index_t deep = 96;
+    constexpr index_t deep = 96 * Product::depth;
     for (index_t d = 0; d < depth; d += deep) {
         const index_t units = ((std::min)(deep, depth - d)) / Product::depth;
         const typename Product::unit* left = weights + d / Product::depth * unit_step;
