@@ -23,8 +23,12 @@ def kernel(body, parameters=(), name="kernel", registers="", file_scope="", arch
     listed = ", ".join(f".param .u64 {name}_{p}" for p in parameters)
     loads = "".join(f"  ld.param.u64 %{p}, [{name}_{p}];\n" for p in parameters)
     declared = f"  .reg .b64 {', '.join('%' + p for p in parameters)};\n" if parameters else ""
-    return (_HEADER.format(architecture) + file_scope + f"\n.visible .entry {name}({listed})\n{{\n{declared}{registers}{loads}{body}\n"
-            + "  ret;\n}\n")
+    return (
+        _HEADER.format(architecture)
+        + file_scope
+        + f"\n.visible .entry {name}({listed})\n{{\n{declared}{registers}{loads}{body}\n"
+        + "  ret;\n}\n"
+    )
 
 
 _assembled = set()
@@ -40,7 +44,12 @@ def assemble(text):
         source = pathlib.Path(folder) / "unit.ptx"
         source.write_text(text)
         target = text.split(".target ")[1].split()[0]
-        result = subprocess.run([ptxas, f"-arch={target}", "-c", "-O0", "-o", os.devnull, source], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [ptxas, f"-arch={target}", "-c", "-O0", "-o", os.devnull, source],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if result.returncode:
             raise AssertionError(f"ptxas refuses the test's own PTX:\n{result.stderr}\n{text}")
 
@@ -57,7 +66,10 @@ def evaluate(text, result, architecture="90", **operands):
     the NumPy type of %d; "pred" gives bools.
     """
     count = len(next(iter(operands.values())))
-    lines, registers = [], "  .reg .b32 %rank; .reg .b64 %at; .reg .pred %p, %q; .reg .b16 %h0, %h1; .reg .b32 %w0, %w1;\n"
+    lines, registers = (
+        [],
+        "  .reg .b32 %rank; .reg .b64 %at; .reg .pred %p, %q; .reg .b16 %h0, %h1; .reg .b32 %w0, %w1;\n",
+    )
     for name, values in operands.items():
         values = np.asarray(values)
         is_predicate = values.dtype == bool
@@ -71,14 +83,19 @@ def evaluate(text, result, architecture="90", **operands):
             lines.append(f"  setp.ne.u16 %{name}, {target}, 0;")
     if result == "pred":
         registers += "  .reg .pred %d; .reg .b32 %d_;\n"
-        finish, out = "  selp.u32 %d_, 1, 0, %d;\n  mad.wide.u32 %at, %rank, 4, %out;\n  st.global.u32 [%at], %d_;", np.uint32
+        finish, out = (
+            "  selp.u32 %d_, 1, 0, %d;\n  mad.wide.u32 %at, %rank, 4, %out;\n  st.global.u32 [%at], %d_;",
+            np.uint32,
+        )
     else:
         out = np.dtype(result)
         width = 8 * out.itemsize
         registers += f"  .reg .b{max(width, 16)} %d;\n"
         finish = f"  mad.wide.u32 %at, %rank, {width // 8}, %out;\n  st.global.b{width} [%at], %d;"
     body = "  mov.u32 %rank, %tid.x;\n" + "\n".join(lines) + f"\n  {text}\n{finish}"
-    machine = machine_of(kernel(body, [f"{name}_in" for name in operands] + ["out"], registers=registers, architecture=architecture))
+    machine = machine_of(
+        kernel(body, [f"{name}_in" for name in operands] + ["out"], registers=registers, architecture=architecture)
+    )
     buffers = [machine.buffer(np.asarray(values)) for values in operands.values()]
     target = machine.buffer(np.zeros(count, out))
     machine.launch("kernel", 1, count, buffers + [target])
@@ -92,8 +109,19 @@ def compiled(source, architecture, *options):
         raise unittest.SkipTest("nvcc is not installed")
     with tempfile.TemporaryDirectory() as folder:
         target = pathlib.Path(folder) / "unit.ptx"
-        command = [NVCC, "-std=c++20", "-O3", "--expt-relaxed-constexpr", "-lineinfo", f"-arch=sm_{architecture}", "-ptx", "-o", target,
-                   *options, HERE / source]
+        command = [
+            NVCC,
+            "-std=c++20",
+            "-O3",
+            "--expt-relaxed-constexpr",
+            "-lineinfo",
+            f"-arch=sm_{architecture}",
+            "-ptx",
+            "-o",
+            target,
+            *options,
+            HERE / source,
+        ]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise AssertionError(f"nvcc failed: {result.stderr[-2000:]}")
@@ -102,7 +130,13 @@ def compiled(source, architecture, *options):
 
 # Exact references, with no code in common with the interpreter.
 
-PRECISION = {"f16": (11, -24, 16), "bf16": (8, -133, 128), "f32": (24, -149, 128), "f64": (53, -1074, 1024), "tf32": (11, -136, 128)}
+PRECISION = {
+    "f16": (11, -24, 16),
+    "bf16": (8, -133, 128),
+    "f32": (24, -149, 128),
+    "f64": (53, -1074, 1024),
+    "tf32": (11, -136, 128),
+}
 
 
 def rounded(value, type_name, rounding="rn"):
@@ -117,8 +151,13 @@ def rounded(value, type_name, rounding="rn"):
     ulp = Fraction(2) ** max(exponent - precision + 1, smallest)
     quotient, rest = divmod(magnitude, ulp)
     half = rest * 2
-    up = {"rn": half > ulp or (half == ulp and quotient % 2 == 1), "rna": half >= ulp, "rz": False,
-          "rm": rest > 0 and sign < 0, "rp": rest > 0 and sign > 0}[rounding]
+    up = {
+        "rn": half > ulp or (half == ulp and quotient % 2 == 1),
+        "rna": half >= ulp,
+        "rz": False,
+        "rm": rest > 0 and sign < 0,
+        "rp": rest > 0 and sign > 0,
+    }[rounding]
     result = (quotient + up) * ulp
     if result >= Fraction(2) ** top:
         away = rounding in ("rn", "rna") or (rounding == "rp" and sign > 0) or (rounding == "rm" and sign < 0)
@@ -154,14 +193,32 @@ def interesting(dtype, count, seed=0):
     raw = np.random.default_rng(seed).integers(0, 256, count * dtype.itemsize, np.uint8).view(dtype).copy()
     if dtype.kind == "f":
         limits = np.finfo(dtype)
-        edges = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, limits.max, -limits.max, limits.tiny, -limits.tiny,
-                 limits.smallest_subnormal, -limits.smallest_subnormal, 0.5, 1.5, 2.5, -2.5, 1 + limits.eps]
+        edges = [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            np.inf,
+            -np.inf,
+            np.nan,
+            limits.max,
+            -limits.max,
+            limits.tiny,
+            -limits.tiny,
+            limits.smallest_subnormal,
+            -limits.smallest_subnormal,
+            0.5,
+            1.5,
+            2.5,
+            -2.5,
+            1 + limits.eps,
+        ]
         scale = np.random.default_rng(seed + 1).normal(size=count // 2) * 4
-        raw[::2] = scale.astype(dtype)[:len(raw[::2])]
+        raw[::2] = scale.astype(dtype)[: len(raw[::2])]
     else:
         limits = np.iinfo(dtype)
         edges = [0, 1, limits.max, limits.min, limits.max - 1, limits.min + 1, 2, 31, 32, 33, 63, 64]
         edges += [limits.max - 31, 255, 256 % (limits.max + 1)] if limits.bits > 8 else []
     with np.errstate(all="ignore"):
-        raw[:len(edges)] = [dtype.type(edge) for edge in edges]
+        raw[: len(edges)] = [dtype.type(edge) for edge in edges]
     return np.random.default_rng(seed + 2).permutation(raw)

@@ -34,8 +34,8 @@ void return_temporary_buffer(recorder&, Pointer, std::ptrdiff_t) {}
 
 inline std::string readable(const std::type_info& type) {
     int status = 0;
-    const std::unique_ptr<char, decltype(&std::free)> name(
-        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+    const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                           &std::free);
     return status == 0 ? name.get() : type.name();
 }
 
@@ -46,6 +46,8 @@ inline constexpr selfsame::memory_space selfsame::memory_of<selfsame_tests::reco
 
 template <>
 struct selfsame::device::machine<selfsame_tests::recorder> {
+    static constexpr index_t enough_blocks = 2;  // few: they are run one after the other
+
     explicit machine(const selfsame_tests::recorder& policy) : to(policy.to) {}
 
     template <class Kernel>

@@ -10,9 +10,9 @@
         of IN.npz), TYPE:VALUE (i8 ... i64, u8 ... u64, f16, f32, f64), hex:BYTES, or struct(ARGUMENT,...) laid out as C++
         does. All arrays are written to OUT.npz.
 
-    run.py replay FILE.ptx RECORDING... [--every-kernel]
-        Runs what tests wrote with record.hpp. Fails where a result differs by more than the recording tolerates, and with
-        --every-kernel if a kernel of the file was not run.
+    run.py replay FILE.ptx RECORDING... [--every REGEX]
+        Runs what tests wrote with record.hpp. Fails where a result differs by more than the recording tolerates, and if a
+        kernel whose demangled name --every is found in was not run.
 
 --apart runs the warps of a block one after the other between barriers, --cooperative all blocks at once.
 """
@@ -51,7 +51,7 @@ def split_arguments(text):
 
 def argument(text, buffers):
     """(bytes, alignment) of a kernel's argument."""
-    if (match := re.fullmatch(r"struct\((.*)\)", text)):
+    if match := re.fullmatch(r"struct\((.*)\)", text):
         data, widest = b"", 1
         for part in split_arguments(match.group(1)):
             raw, alignment = argument(part, buffers)
@@ -65,7 +65,7 @@ def argument(text, buffers):
         return int(buffers[value].address).to_bytes(8, "little"), 8
     if kind == "hex":
         return bytes.fromhex(value), 1
-    if (match := re.fullmatch(r"([iuf])(8|16|32|64)", kind)):
+    if match := re.fullmatch(r"([iuf])(8|16|32|64)", kind):
         dtype = np.dtype(f"{match.group(1)}{int(match.group(2)) // 8}")
         return dtype.type(float(value) if dtype.kind == "f" else int(value, 0)).tobytes(), dtype.itemsize
     raise PtxError(f"argument {text!r}: array:NAME, TYPE:VALUE, hex:BYTES or struct(...)")
@@ -109,23 +109,32 @@ def replay_recordings(options):
                 failed += 1
                 continue
             ran.update(kernels)
-            wrong = [f"{name} is off by {off:.2g}, allowed {tolerance:.2g}" for name, off, tolerance in results if not off <= tolerance]
+            wrong = [
+                f"{name} is off by {off:.2g}, allowed {tolerance:.2g}"
+                for name, off, tolerance in results
+                if not off <= tolerance
+            ]
             if not results:
                 wrong = ["nothing is expected of it"]
             largest = max((off for _, off, _ in results), default=0)
-            print(f"{case.name}: {len(kernels)} launches, {time.monotonic() - started:.1f} s, largest distance {largest:.2g}")
+            print(
+                f"{case.name}: {len(kernels)} launches, {time.monotonic() - started:.1f} s, largest distance {largest:.2g}"
+            )
             for text in wrong:
                 print(f"error: {case.name}: {text}", file=sys.stderr)
             failed += bool(wrong)
         if not cases:
             print(f"error: {path} holds no case", file=sys.stderr)
             failed += 1
-    missing = set(machine.module.entries) - ran
+    wanted = {
+        name for name, readable in machine.demangled().items() if options.every and re.search(options.every, readable)
+    }
     print(f"{len(ran)} of {len(machine.module.entries)} kernels run")
-    if options.every_kernel and missing:
-        for name in sorted(missing):
-            print(f"error: not run: {machine.demangled()[name]}", file=sys.stderr)
-        failed += 1
+    if options.every and not wanted:
+        print(f"error: no kernel is called {options.every}", file=sys.stderr)
+    for name in sorted(wanted - ran):
+        print(f"error: not run: {machine.demangled()[name]}", file=sys.stderr)
+    failed += len(wanted - ran) + bool(options.every and not wanted)
     return int(failed > 0)
 
 
@@ -150,7 +159,7 @@ def main():
     run.add_argument("--out")
     again = command("replay", replay_recordings)
     again.add_argument("recordings", nargs="+")
-    again.add_argument("--every-kernel", action="store_true")
+    again.add_argument("--every", metavar="REGEX")
     for added in (run, again):
         added.add_argument("--cooperative", action="store_true")
         added.add_argument("--apart", action="store_true")

@@ -30,7 +30,9 @@ class Compiled:
     def test_block_scan(self):
         values = self.rng.integers(-1000, 1000, 256).astype(np.int32)
         for apart in (False, True):
-            _, prefix, totals = self.launch("block_scan", 2, 128, values, np.zeros(256, np.int32), np.zeros(2, np.int32), warps_apart=apart)
+            _, prefix, totals = self.launch(
+                "block_scan", 2, 128, values, np.zeros(256, np.int32), np.zeros(2, np.int32), warps_apart=apart
+            )
             rows = values.reshape(2, 128)
             np.testing.assert_array_equal(prefix.reshape(2, 128), np.cumsum(rows, 1) - rows)
             np.testing.assert_array_equal(totals, rows.sum(1))
@@ -40,22 +42,34 @@ class Compiled:
         for algorithm in ("2", "1"):
             name = rf"block_reduce<\(cub::.*BlockReduceAlgorithm\){algorithm}>"
             for apart in (False, True):
-                _, total, largest = self.launch(name, 1, 160, values, np.zeros(1, np.float32), np.zeros(1, np.float32), np.int32(97),
-                                                warps_apart=apart)
+                _, total, largest = self.launch(
+                    name,
+                    1,
+                    160,
+                    values,
+                    np.zeros(1, np.float32),
+                    np.zeros(1, np.float32),
+                    np.int32(97),
+                    warps_apart=apart,
+                )
                 self.assertEqual(total[0], values[:97].sum())
                 self.assertEqual(largest[0], values[:97].max())
 
     def test_block_sort(self):
-        keys = self.rng.integers(-2**31, 2**31, 128).astype(np.int32)
-        found, = self.launch("block_sort", 1, 64, keys)
+        keys = self.rng.integers(-(2**31), 2**31, 128).astype(np.int32)
+        (found,) = self.launch("block_sort", 1, 64, keys)
         np.testing.assert_array_equal(found, np.sort(keys))
 
     def test_wmma(self):
-        for name, steps, k, store, load in (("__half", 3, 16, lambda x: x.astype(np.float16), lambda x: x.astype(float)),
-                                            ("bfloat16", 3, 16, lambda x: (x.view(np.uint32) >> 16).astype(np.uint16), from_bfloat),
-                                            ("tf32", 4, 8, lambda x: x, None)):
+        for name, steps, k, store, load in (
+            ("__half", 3, 16, lambda x: x.astype(np.float16), lambda x: x.astype(float)),
+            ("bfloat16", 3, 16, lambda x: (x.view(np.uint32) >> 16).astype(np.uint16), from_bfloat),
+            ("tf32", 4, 8, lambda x: x, None),
+        ):
             a, b = (store(self.rng.normal(size=(16, k * steps)).astype(np.float32)) for _ in range(2))
-            _, _, c = self.launch(f"wmma_product<.*{name}", 1, 32, a, b, np.zeros((16, 16), np.float32), np.int32(steps))
+            _, _, c = self.launch(
+                f"wmma_product<.*{name}", 1, 32, a, b, np.zeros((16, 16), np.float32), np.int32(steps)
+            )
             if load is None:
                 load = lambda x: (x.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
             wanted = (1 + load(a).astype(float) @ load(b).astype(float).T) / 2
@@ -64,7 +78,9 @@ class Compiled:
     def test_tensor_product(self):
         a, b = (bfloat_bits(self.rng.integers(-8, 9, (rows, 32)).astype(np.float32)) for rows in (32, 8))
         for apart in (False, True):
-            *_, c = self.launch("tensor_product", 1, 64, a, b, np.zeros((32, 8), np.float32), np.int32(27), warps_apart=apart)
+            *_, c = self.launch(
+                "tensor_product", 1, 64, a, b, np.zeros((32, 8), np.float32), np.int32(27), warps_apart=apart
+            )
             wanted = from_bfloat(a) @ from_bfloat(b).T
             wanted[27:] = 0
             np.testing.assert_array_equal(c, wanted)
@@ -79,13 +95,22 @@ class Compiled:
                 x = x // 2 if x % 2 == 0 else 3 * x + 1
                 n += 1
             return n
+
         np.testing.assert_array_equal(steps, [count(int(x)) for x in start])
 
     def test_transposed(self):
         matrix = self.rng.normal(size=(40, 70)).astype(np.float32)
         for apart in (False, True):
-            _, found = self.launch("transposed", (3, 2), (32, 8), matrix, np.zeros((70, 40), np.float32), np.int32(40), np.int32(70),
-                                   warps_apart=apart)
+            _, found = self.launch(
+                "transposed",
+                (3, 2),
+                (32, 8),
+                matrix,
+                np.zeros((70, 40), np.float32),
+                np.int32(40),
+                np.int32(70),
+                warps_apart=apart,
+            )
             np.testing.assert_array_equal(found, matrix.T)
 
     def test_functions(self):
@@ -98,14 +123,28 @@ class Compiled:
         def mixed(v, depth):
             here = v * (depth & 7) + coefficients[depth % 3]
             return here + mixed(0.5 * v, depth - 1) if depth > 0 else here
-        wanted = [mixed(v, 3) + 1 + i % 4 + math.sin(v) + math.exp(v) + math.tanh(v) + math.log1p(v * v) + abs(v) ** 1.5
-                  + math.erf(v) + math.exp(v) * np.cbrt(v) + math.atan2(v, 2) for i, v in enumerate(x[:100].astype(float))]
+
+        wanted = [
+            mixed(v, 3)
+            + 1
+            + i % 4
+            + math.sin(v)
+            + math.exp(v)
+            + math.tanh(v)
+            + math.log1p(v * v)
+            + abs(v) ** 1.5
+            + math.erf(v)
+            + math.exp(v) * np.cbrt(v)
+            + math.atan2(v, 2)
+            for i, v in enumerate(x[:100].astype(float))
+        ]
         found = self.machine.read(buffer)
         np.testing.assert_allclose(found[:100], wanted, rtol=2e-6, atol=2e-6)
         np.testing.assert_array_equal(found[100:], x[100:])
 
     def test_halves(self):
         from fractions import Fraction
+
         a, b = (self.rng.normal(size=64).astype(np.float16) for _ in range(2))
         c, d = (bfloat_bits(self.rng.integers(-200, 200, 64).astype(np.float32)) for _ in range(2))
         _, found, _, sums = self.launch("halves", 1, 32, a, b, c, d)
@@ -119,7 +158,9 @@ class Compiled:
         values = self.rng.integers(0, 5, 64).astype(np.int32)
         _, sums, same = self.launch("tiles", 1, 64, values, np.zeros(64, np.int32), np.zeros(64, np.uint32))
         np.testing.assert_array_equal(sums, np.repeat(values.reshape(4, 16).sum(1), 16))
-        np.testing.assert_array_equal(same, np.concatenate([[(row == v).sum() for v in row] for row in values.reshape(2, 32)]))
+        np.testing.assert_array_equal(
+            same, np.concatenate([[(row == v).sum() for v in row] for row in values.reshape(2, 32)])
+        )
 
 
 class For80(Compiled, unittest.TestCase):

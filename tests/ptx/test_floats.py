@@ -30,6 +30,7 @@ def as_floats(found, type_name):
 
 def special_or(function, operation):
     """IEEE's rules for NaN, infinities and zeros by Python's float; everything else exactly."""
+
     def apply(*operands):
         with np.errstate(all="ignore"):
             plain = operation(*[np.float64(x) for x in operands])
@@ -37,6 +38,7 @@ def special_or(function, operation):
             return float(plain)
         exact = operation(*[Fraction(x) for x in operands])
         return function(exact) if exact != 0 else float(plain) if plain == 0 else 0.0
+
     return apply
 
 
@@ -54,7 +56,13 @@ class Arithmetic(unittest.TestCase):
         for type_name in ("f16", "bf16", "f32", "f64"):
             for opcode, operation in OPERATIONS.items():
                 expected = special_or(lambda x, t=type_name: rounded(x, t), operation)
-                self.check(f"{opcode}.rn.{type_name} %d, %a, %b;", type_name, expected, values_of(type_name, 1), values_of(type_name, 2))
+                self.check(
+                    f"{opcode}.rn.{type_name} %d, %a, %b;",
+                    type_name,
+                    expected,
+                    values_of(type_name, 1),
+                    values_of(type_name, 2),
+                )
 
     def test_directed_roundings(self):
         for rounding in ("rz", "rm", "rp"):
@@ -64,13 +72,23 @@ class Arithmetic(unittest.TestCase):
                 # Whether an exact zero is -0 depends on the rounding; these have none.
                 ok = finite & (operation(a[1], b[1]) != 0)
                 a, b = [(bits[ok], floats[ok]) for bits, floats in (a, b)]
-                self.check(f"{opcode}.{rounding}.f32 %d, %a, %b;", "f32",
-                           lambda x, y: rounded(operation(Fraction(x), Fraction(y)), "f32", rounding), a, b)
+                self.check(
+                    f"{opcode}.{rounding}.f32 %d, %a, %b;",
+                    "f32",
+                    lambda x, y: rounded(operation(Fraction(x), Fraction(y)), "f32", rounding),
+                    a,
+                    b,
+                )
 
     def test_fused(self):
         for type_name in ("f16", "bf16", "f32", "f64"):
             expected = special_or(lambda x, t=type_name: rounded(x, t), lambda a, b, c: a * b + c)
-            self.check(f"fma.rn.{type_name} %d, %a, %b, %c;", type_name, expected, *[values_of(type_name, seed) for seed in (1, 2, 3)])
+            self.check(
+                f"fma.rn.{type_name} %d, %a, %b, %c;",
+                type_name,
+                expected,
+                *[values_of(type_name, seed) for seed in (1, 2, 3)],
+            )
 
     def test_fused_is_not_rounded_twice(self):
         """a b is just above half an ulp of c, by less than float64 shows beside c."""
@@ -79,11 +97,21 @@ class Arithmetic(unittest.TestCase):
         found = evaluate("fma.rn.f32 %d, %a, %b, %c;", np.float32, a=np.full(32, a), b=np.full(32, b), c=np.full(32, c))
         self.assertTrue((found == np.float32(1 + 2.0**-23)).all())
         tiny = np.float32(2.0**-60)
-        found = evaluate("fma.rn.f32 %d, %a, %b, %c;", np.float32, a=np.full(32, tiny), b=np.full(32, tiny),
-                         c=np.full(32, np.float32(1)))
+        found = evaluate(
+            "fma.rn.f32 %d, %a, %b, %c;",
+            np.float32,
+            a=np.full(32, tiny),
+            b=np.full(32, tiny),
+            c=np.full(32, np.float32(1)),
+        )
         self.assertTrue((found == 1).all())
-        found = evaluate("fma.rp.f32 %d, %a, %b, %c;", np.float32, a=np.full(32, tiny), b=np.full(32, tiny),
-                         c=np.full(32, np.float32(1)))
+        found = evaluate(
+            "fma.rp.f32 %d, %a, %b, %c;",
+            np.float32,
+            a=np.full(32, tiny),
+            b=np.full(32, tiny),
+            c=np.full(32, np.float32(1)),
+        )
         self.assertTrue((found == np.float32(1 + 2.0**-23)).all())
 
     def test_quotients_and_roots(self):
@@ -91,12 +119,21 @@ class Arithmetic(unittest.TestCase):
             a, b = values_of(type_name, 5), values_of(type_name, 6)
             ok = np.isfinite(a[1]) & np.isfinite(b[1]) & (a[1] != 0) & (b[1] != 0)
             a, b = [(bits[ok], floats[ok]) for bits, floats in (a, b)]
-            self.check(f"div.rn.{type_name} %d, %a, %b;", type_name, lambda x, y, t=type_name: rounded(Fraction(x) / Fraction(y), t), a, b)
-            self.check(f"rcp.rn.{type_name} %d, %b;", type_name, lambda x, y, t=type_name: rounded(1 / Fraction(y), t), a, b)
+            self.check(
+                f"div.rn.{type_name} %d, %a, %b;",
+                type_name,
+                lambda x, y, t=type_name: rounded(Fraction(x) / Fraction(y), t),
+                a,
+                b,
+            )
+            self.check(
+                f"rcp.rn.{type_name} %d, %b;", type_name, lambda x, y, t=type_name: rounded(1 / Fraction(y), t), a, b
+            )
 
             def root(x, _, t=type_name):
                 scaled = Fraction(abs(x)) * 4**1200
                 return rounded(Fraction(math.isqrt(scaled.numerator // scaled.denominator * 2**60) * 2 + 1, 2**1231), t)
+
             self.check(f"abs.{type_name} %a, %a; sqrt.rn.{type_name} %d, %a;", type_name, root, a, b)
         special = np.array([0.0, -0.0, np.inf, -1.0, np.nan, 4.0] + [1.0] * 26, np.float32)
         found = evaluate("sqrt.rn.f32 %d, %a;", np.float32, a=special)
@@ -109,16 +146,26 @@ class Arithmetic(unittest.TestCase):
         x = np.linspace(-20, 20, N, dtype=np.float32)
         wide = x.astype(float)
         for opcode, function, domain in (
-                ("ex2", np.exp2, wide < 99), ("lg2", np.log2, wide > 0), ("sin", np.sin, wide < 99), ("cos", np.cos, wide < 99),
-                ("tanh", np.tanh, wide < 99), ("rsqrt", lambda v: 1 / np.sqrt(v), wide > 0), ("rcp", lambda v: 1 / v, wide < 99)):
+            ("ex2", np.exp2, wide < 99),
+            ("lg2", np.log2, wide > 0),
+            ("sin", np.sin, wide < 99),
+            ("cos", np.cos, wide < 99),
+            ("tanh", np.tanh, wide < 99),
+            ("rsqrt", lambda v: 1 / np.sqrt(v), wide > 0),
+            ("rcp", lambda v: 1 / v, wide < 99),
+        ):
             found = evaluate(f"{opcode}.approx.f32 %d, %a;", np.float32, a=x)
             with np.errstate(all="ignore"):
                 np.testing.assert_allclose(found[domain], function(wide[domain]), rtol=2.0**-24 * 1.01, err_msg=opcode)
         edges = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 128.0, -150.0] + [1] * 25, np.float32)
-        np.testing.assert_array_equal(evaluate("ex2.approx.f32 %d, %a;", np.float32, a=edges)[:7],
-                                      np.float32([np.inf, 0, np.nan, 1, 1, np.inf, 0]))
-        np.testing.assert_array_equal(evaluate("lg2.approx.f32 %d, %a;", np.float32, a=edges)[:5],
-                                      np.float32([np.inf, np.nan, np.nan, -np.inf, -np.inf]))
+        np.testing.assert_array_equal(
+            evaluate("ex2.approx.f32 %d, %a;", np.float32, a=edges)[:7],
+            np.float32([np.inf, 0, np.nan, 1, 1, np.inf, 0]),
+        )
+        np.testing.assert_array_equal(
+            evaluate("lg2.approx.f32 %d, %a;", np.float32, a=edges)[:5],
+            np.float32([np.inf, np.nan, np.nan, -np.inf, -np.inf]),
+        )
 
     def test_extremes(self):
         a = np.array([np.nan, 1, np.nan, -0.0, 0.0, np.inf, -np.inf, 2] * 4, np.float32)
@@ -146,7 +193,9 @@ class Arithmetic(unittest.TestCase):
         found = evaluate("mul.ftz.f32 %d, %a, %b;", np.float32, a=a, b=one)[:4]
         np.testing.assert_array_equal(found, np.float32([0, -0.0, tiny, 1]))
         self.assertTrue(np.signbit(found[1]))
-        np.testing.assert_array_equal(evaluate("mul.ftz.f32 %d, %a, %b;", np.float32, a=a, b=one / 2)[:4], np.float32([0, 0, 0, 0.5]))
+        np.testing.assert_array_equal(
+            evaluate("mul.ftz.f32 %d, %a, %b;", np.float32, a=a, b=one / 2)[:4], np.float32([0, 0, 0, 0.5])
+        )
         np.testing.assert_array_equal(evaluate("mul.f32 %d, %a, %b;", np.float32, a=a, b=one)[:4], a[:4])
 
     def test_saturation(self):
@@ -157,8 +206,12 @@ class Arithmetic(unittest.TestCase):
 
     def test_signs(self):
         a = interesting(np.float32, N, 8)
-        np.testing.assert_array_equal(evaluate("neg.f32 %d, %a;", np.uint32, a=a), a.view(np.uint32) ^ np.uint32(1 << 31))
-        np.testing.assert_array_equal(evaluate("abs.f32 %d, %a;", np.uint32, a=a), a.view(np.uint32) & np.uint32(0x7FFFFFFF))
+        np.testing.assert_array_equal(
+            evaluate("neg.f32 %d, %a;", np.uint32, a=a), a.view(np.uint32) ^ np.uint32(1 << 31)
+        )
+        np.testing.assert_array_equal(
+            evaluate("abs.f32 %d, %a;", np.uint32, a=a), a.view(np.uint32) & np.uint32(0x7FFFFFFF)
+        )
         b = interesting(np.float32, N, 9)
         np.testing.assert_array_equal(evaluate("copysign.f32 %d, %a, %b;", np.float32, a=a, b=b), np.copysign(b, a))
 
@@ -187,12 +240,22 @@ class Comparisons(unittest.TestCase):
         a = np.array([1, 2, np.nan, 1, 0.0] * 8, np.float32)
         b = np.array([2, 2, 1, np.nan, -0.0] * 8, np.float32)
         nan = np.isnan(a) | np.isnan(b)
-        for name, function in (("eq", np.equal), ("ne", np.not_equal), ("lt", np.less), ("le", np.less_equal),
-                               ("gt", np.greater), ("ge", np.greater_equal)):
+        for name, function in (
+            ("eq", np.equal),
+            ("ne", np.not_equal),
+            ("lt", np.less),
+            ("le", np.less_equal),
+            ("gt", np.greater),
+            ("ge", np.greater_equal),
+        ):
             with np.errstate(all="ignore"):
                 plain = function(a, b)
-            np.testing.assert_array_equal(evaluate(f"setp.{name}.f32 %d, %a, %b;", "pred", a=a, b=b), plain & ~nan, name)
-            np.testing.assert_array_equal(evaluate(f"setp.{name}u.f32 %d, %a, %b;", "pred", a=a, b=b), plain | nan, name)
+            np.testing.assert_array_equal(
+                evaluate(f"setp.{name}.f32 %d, %a, %b;", "pred", a=a, b=b), plain & ~nan, name
+            )
+            np.testing.assert_array_equal(
+                evaluate(f"setp.{name}u.f32 %d, %a, %b;", "pred", a=a, b=b), plain | nan, name
+            )
         np.testing.assert_array_equal(evaluate("setp.num.f32 %d, %a, %b;", "pred", a=a, b=b), ~nan)
         np.testing.assert_array_equal(evaluate("setp.nan.f32 %d, %a, %b;", "pred", a=a, b=b), nan)
 
@@ -200,23 +263,32 @@ class Comparisons(unittest.TestCase):
         a, b = interesting(np.int32, N, 1), interesting(np.int32, N, 2)
         c = np.arange(N) % 3 == 0
         for name, function in (("and", np.logical_and), ("or", np.logical_or), ("xor", np.logical_xor)):
-            np.testing.assert_array_equal(evaluate(f"setp.lt.{name}.s32 %d, %a, %b, %c;", "pred", a=a, b=b, c=c), function(a < b, c))
-            np.testing.assert_array_equal(evaluate(f"setp.lt.{name}.s32 %p|%d, %a, %b, !%c;", "pred", a=a, b=b, c=c),
-                                          function(~(a < b), ~c))
+            np.testing.assert_array_equal(
+                evaluate(f"setp.lt.{name}.s32 %d, %a, %b, %c;", "pred", a=a, b=b, c=c), function(a < b, c)
+            )
+            np.testing.assert_array_equal(
+                evaluate(f"setp.lt.{name}.s32 %p|%d, %a, %b, !%c;", "pred", a=a, b=b, c=c), function(~(a < b), ~c)
+            )
 
     def test_signedness(self):
         a, b = interesting(np.uint32, N, 3), interesting(np.uint32, N, 4)
         np.testing.assert_array_equal(evaluate("setp.lo.u32 %d, %a, %b;", "pred", a=a, b=b), a < b)
         np.testing.assert_array_equal(evaluate("setp.hs.u32 %d, %a, %b;", "pred", a=a, b=b), a >= b)
-        np.testing.assert_array_equal(evaluate("setp.lt.s32 %d, %a, %b;", "pred", a=a, b=b), a.view(np.int32) < b.view(np.int32))
+        np.testing.assert_array_equal(
+            evaluate("setp.lt.s32 %d, %a, %b;", "pred", a=a, b=b), a.view(np.int32) < b.view(np.int32)
+        )
 
     def test_selection(self):
         a, b, c = interesting(np.uint64, N, 5), interesting(np.uint64, N, 6), np.arange(N) % 2 == 0
         np.testing.assert_array_equal(evaluate("selp.b64 %d, %a, %b, %c;", np.uint64, a=a, b=b, c=c), np.where(c, a, b))
         s = interesting(np.int32, N, 7)
-        np.testing.assert_array_equal(evaluate("slct.u64.s32 %d, %a, %b, %c;", np.uint64, a=a, b=b, c=s), np.where(s >= 0, a, b))
+        np.testing.assert_array_equal(
+            evaluate("slct.u64.s32 %d, %a, %b, %c;", np.uint64, a=a, b=b, c=s), np.where(s >= 0, a, b)
+        )
         f = interesting(np.float32, N, 8)
-        np.testing.assert_array_equal(evaluate("set.gt.u32.f32 %d, %a, 0f3F800000;", np.uint32, a=f), np.where(f > 1, 2**32 - 1, 0))
+        np.testing.assert_array_equal(
+            evaluate("set.gt.u32.f32 %d, %a, 0f3F800000;", np.uint32, a=f), np.where(f > 1, 2**32 - 1, 0)
+        )
 
     def test_pairs(self):
         a, b = np.float16([1, 2, np.nan, 4] * 16), np.float16([2, 2, 1, 3] * 16)
@@ -227,8 +299,13 @@ class Comparisons(unittest.TestCase):
     def test_kinds_of_numbers(self):
         a = interesting(np.float32, N, 1)
         tiny = np.finfo(np.float32).tiny
-        for name, wanted in (("finite", np.isfinite(a)), ("infinite", np.isinf(a)), ("number", ~np.isnan(a)),
-                             ("notanumber", np.isnan(a)), ("subnormal", (a != 0) & (abs(a) < tiny))):
+        for name, wanted in (
+            ("finite", np.isfinite(a)),
+            ("infinite", np.isinf(a)),
+            ("number", ~np.isnan(a)),
+            ("notanumber", np.isnan(a)),
+            ("subnormal", (a != 0) & (abs(a) < tiny)),
+        ):
             np.testing.assert_array_equal(evaluate(f"testp.{name}.f32 %d, %a;", "pred", a=a), wanted, name)
 
 

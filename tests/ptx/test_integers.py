@@ -34,7 +34,7 @@ class Arithmetic(unittest.TestCase):
             self.check(f"sub.{name} %d, %a, %b;", dtype, lambda a, b: a - b)
 
     def test_saturating_sum(self):
-        clamp = lambda x: max(-2**31, min(2**31 - 1, x))
+        clamp = lambda x: max(-(2**31), min(2**31 - 1, x))
         self.check("add.sat.s32 %d, %a, %b;", np.int32, lambda a, b: clamp(a + b))
         self.check("sub.sat.s32 %d, %a, %b;", np.int32, lambda a, b: clamp(a - b))
 
@@ -71,7 +71,9 @@ class Arithmetic(unittest.TestCase):
         for opcode, sign in (("add", 1), ("sub", -1)):
             text = f"{opcode}.cc.u64 %d, %a, %b; {opcode}c.u64 %d, %b, %a;"
             found = evaluate(text, np.uint64, a=low, b=high)
-            expected = [((int(a) + (int(b) << 64) + sign * (int(b) + (int(a) << 64))) >> 64) % 2**64 for a, b in zip(low, high)]
+            expected = [
+                ((int(a) + (int(b) << 64) + sign * (int(b) + (int(a) << 64))) >> 64) % 2**64 for a, b in zip(low, high)
+            ]
             np.testing.assert_array_equal(found, np.array(expected, np.uint64))
 
     def test_dot_of_bytes(self):
@@ -96,7 +98,9 @@ class Bits(unittest.TestCase):
         self.expect("xor.b32 %d, %a, %b;", lambda a, b: a ^ b, a=self.a, b=self.b)
         self.expect("not.b32 %d, %a;", lambda a: ~a, a=self.a)
         self.expect("cnot.b32 %d, %a;", lambda a: a == 0, a=self.a)
-        self.expect("lop3.b32 %d, %a, %b, %c, 0xE8;", lambda a, b, c: (a & b) | (a & c) | (b & c), a=self.a, b=self.b, c=self.c)
+        self.expect(
+            "lop3.b32 %d, %a, %b, %c, 0xE8;", lambda a, b, c: (a & b) | (a & c) | (b & c), a=self.a, b=self.b, c=self.c
+        )
 
     def test_shifts_beyond_the_width(self):
         amounts = np.tile(np.array([0, 1, 7, 31, 32, 33, 63, 64, 200], np.uint32), N)[:N]
@@ -111,8 +115,20 @@ class Bits(unittest.TestCase):
         amounts = np.tile(np.array([0, 1, 31, 32, 40], np.uint32), N)[:N]
         pair = lambda a, b: b << 32 | a
         for mode, limit in (("wrap", lambda c: c & 31), ("clamp", lambda c: min(c, 32))):
-            self.expect(f"shf.l.{mode}.b32 %d, %a, %b, %c;", lambda a, b, c: (pair(a, b) << limit(c)) >> 32, a=self.a, b=self.b, c=amounts)
-            self.expect(f"shf.r.{mode}.b32 %d, %a, %b, %c;", lambda a, b, c: pair(a, b) >> limit(c), a=self.a, b=self.b, c=amounts)
+            self.expect(
+                f"shf.l.{mode}.b32 %d, %a, %b, %c;",
+                lambda a, b, c: (pair(a, b) << limit(c)) >> 32,
+                a=self.a,
+                b=self.b,
+                c=amounts,
+            )
+            self.expect(
+                f"shf.r.{mode}.b32 %d, %a, %b, %c;",
+                lambda a, b, c: pair(a, b) >> limit(c),
+                a=self.a,
+                b=self.b,
+                c=amounts,
+            )
 
     def test_fields(self):
         position = np.tile(np.array([0, 1, 5, 31, 32, 40, 255], np.uint32), N)[:N]
@@ -126,11 +142,13 @@ class Bits(unittest.TestCase):
             extended = a >> min(p, 31) if p < 32 else -(a < 0)
             field = extended & ((1 << n) - 1)
             return field - (1 << n) if field >> (n - 1) & 1 else field
+
         self.expect("bfe.s32 %d, %a, %b, %c;", signed, np.int32, a=self.a.view(np.int32), b=position, c=length)
 
         def inserted(a, b, p, n):
             ones = ((1 << n) - 1) << p
             return (a << p & ones) | (b & ~ones)
+
         found = evaluate("bfi.b32 %d, %a, %b, %c, %e;", np.uint32, a=self.a, b=self.b, c=position, e=length)
         expected = wrapped([inserted(*map(int, row)) for row in zip(self.a, self.b, position, length)], np.uint32)
         np.testing.assert_array_equal(found, expected)
@@ -140,7 +158,9 @@ class Bits(unittest.TestCase):
         for width, values in ((32, self.a), (64, wide)):
             self.expect(f"popc.b{width} %d, %a;", lambda a: bin(a).count("1"), a=values)
             self.expect(f"clz.b{width} %d, %a;", lambda a, width=width: width - a.bit_length(), a=values)
-            self.expect(f"brev.b{width} %d, %a;", lambda a, width=width: int(f"{a:0{width}b}"[::-1], 2), values.dtype, a=values)
+            self.expect(
+                f"brev.b{width} %d, %a;", lambda a, width=width: int(f"{a:0{width}b}"[::-1], 2), values.dtype, a=values
+            )
             self.expect(f"bfind.u{width} %d, %a;", lambda a: a.bit_length() - 1, a=values)
         self.expect("bfind.s32 %d, %a;", lambda a: (~a if a < 0 else a).bit_length() - 1, a=self.a.view(np.int32))
         self.expect("bfind.shiftamt.u32 %d, %a;", lambda a: 32 - a.bit_length() if a else -1, a=self.a)
@@ -154,6 +174,7 @@ class Bits(unittest.TestCase):
                 byte = source[nibble & 7]
                 result |= (byte if nibble < 8 else 255 * (byte >> 7)) << 8 * k
             return result
+
         self.expect("prmt.b32 %d, %a, %b, %c;", permuted, a=self.a, b=self.b, c=self.c)
 
     def test_masks_and_extension(self):
@@ -168,6 +189,7 @@ class Bits(unittest.TestCase):
             if n == 0:
                 return base if mask >> base & 1 else -1
             return ones[abs(n) - 1] if len(ones) >= abs(n) else -1
+
         base = np.arange(N, dtype=np.uint32) % 32
         steps = np.tile(np.array([0, 1, 2, -1, -3, 20], np.int32), N)[:N]
         self.expect("fns.b32 %d, %a, %b, %c;", nth, a=self.a, b=base, c=steps)
@@ -176,7 +198,9 @@ class Bits(unittest.TestCase):
         halves = [interesting(np.uint16, N, seed) for seed in (1, 2)]
         self.expect("mov.b32 %d, {%a, %b};", lambda a, b: b << 16 | a, a=halves[0], b=halves[1])
         self.expect("mov.b32 {%h0, %h1}, %a; mov.b32 %d, {%h1, %h0};", lambda a: a >> 16 | a << 16, a=self.a)
-        self.expect("mov.b64 {%w0, %w1}, %a; sub.u32 %d, %w1, %w0;", lambda a: (a >> 32) - a, a=interesting(np.uint64, N, 3))
+        self.expect(
+            "mov.b64 {%w0, %w1}, %a; sub.u32 %d, %w1, %w0;", lambda a: (a >> 32) - a, a=interesting(np.uint64, N, 3)
+        )
 
 
 if __name__ == "__main__":

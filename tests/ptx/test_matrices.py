@@ -17,7 +17,9 @@ def packed(elements, type_name):
     if type_name == "bf16":
         return np.ascontiguousarray(bfloat_bits(elements)).view(np.uint32)
     if type_name in ("s8", "u8"):
-        return np.ascontiguousarray(np.asarray(elements).astype(np.int64).astype(np.int8 if type_name == "s8" else np.uint8)).view(np.uint32)
+        return np.ascontiguousarray(
+            np.asarray(elements).astype(np.int64).astype(np.int8 if type_name == "s8" else np.uint8)
+        ).view(np.uint32)
     if type_name == "s32":
         return np.asarray(elements, np.int64).astype(np.int32).view(np.uint32)
     if type_name == "f64":
@@ -72,9 +74,13 @@ def multiply(instruction, fragments, widths, count):
         vectors[name] = "{" + ", ".join(items) + "}"
     outputs = [f"%d{i}" for i in range(count)]
     registers += f"  .reg .b{widths[2]} {', '.join(outputs)};\n"
-    stores = "".join(f"  mad.wide.u32 %at, %rank, {widths[2] // 8 * count}, %d;\n  st.global.b{widths[2]} [%at+{widths[2] // 8 * i}], {item};\n"
-                     for i, item in enumerate(outputs))
-    body = loads + f"  {instruction} {{{', '.join(outputs)}}}, {vectors['a']}, {vectors['b']}, {vectors['c']};\n" + stores
+    stores = "".join(
+        f"  mad.wide.u32 %at, %rank, {widths[2] // 8 * count}, %d;\n  st.global.b{widths[2]} [%at+{widths[2] // 8 * i}], {item};\n"
+        for i, item in enumerate(outputs)
+    )
+    body = (
+        loads + f"  {instruction} {{{', '.join(outputs)}}}, {vectors['a']}, {vectors['b']}, {vectors['c']};\n" + stores
+    )
     machine = machine_of(kernel(body, ["a", "b", "c", "d"], registers=registers))
     buffers = [machine.buffer(values) for values in fragments]
     out = machine.buffer(np.zeros((32, count), fragments[2].dtype))
@@ -85,37 +91,67 @@ def multiply(instruction, fragments, widths, count):
 class Products(unittest.TestCase):
     def test_documented_layouts(self):
         rng = np.random.default_rng(0)
-        for a_type, shapes, c_type in (("f16", (8, 16), "f32"), ("bf16", (8, 16), "f32"), ("tf32", (4, 8), "f32"),
-                                       ("s8", (16, 32), "s32"), ("u8", (16, 32), "s32"), ("f64", (4, 8, 16), "f64")):
+        for a_type, shapes, c_type in (
+            ("f16", (8, 16), "f32"),
+            ("bf16", (8, 16), "f32"),
+            ("tf32", (4, 8), "f32"),
+            ("s8", (16, 32), "s32"),
+            ("u8", (16, 32), "s32"),
+            ("f64", (4, 8, 16), "f64"),
+        ):
             for k in shapes:
                 low = 0 if a_type == "u8" else -8
                 a, b, c = (rng.integers(low, 9, shape) for shape in ((16, k), (k, 8), (16, 8)))
                 layouts = layout_a(a_type, k), layout_b(a_type, k), layout_c()
-                fragments = [packed(fragment(m, layout), t) for m, layout, t in zip((a, b, c), layouts, (a_type, a_type, c_type))]
+                fragments = [
+                    packed(fragment(m, layout), t) for m, layout, t in zip((a, b, c), layouts, (a_type, a_type, c_type))
+                ]
                 width = 64 if a_type == "f64" else 32
-                found = multiply(f"mma.sync.aligned.m16n8k{k}.row.col.{c_type}.{a_type}.{a_type}.{c_type}", fragments, (width,) * 3, 4)
+                found = multiply(
+                    f"mma.sync.aligned.m16n8k{k}.row.col.{c_type}.{a_type}.{a_type}.{c_type}",
+                    fragments,
+                    (width,) * 3,
+                    4,
+                )
                 np.testing.assert_array_equal(found, packed(fragment(a @ b + c, layout_c()), c_type), f"{a_type} {k}")
 
     def test_half_accumulators(self):
         rng = np.random.default_rng(1)
         a, b, c = (rng.integers(-8, 9, shape) for shape in ((16, 16), (16, 8), (16, 8)))
-        fragments = [packed(fragment(m, layout), "f16") for m, layout in zip((a, b, c), (layout_a("f16", 16), layout_b("f16", 16), layout_c()))]
+        fragments = [
+            packed(fragment(m, layout), "f16")
+            for m, layout in zip((a, b, c), (layout_a("f16", 16), layout_b("f16", 16), layout_c()))
+        ]
         found = multiply("mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16", fragments, (32,) * 3, 2)
         np.testing.assert_array_equal(found, packed(fragment(a @ b + c, layout_c()), "f16"))
 
     def test_small_doubles(self):
         rng = np.random.default_rng(2)
         a, b, c = rng.normal(size=(8, 4)), rng.normal(size=(4, 8)), rng.normal(size=(8, 8))
-        fragments = [a[GROUP, INSIDE][:, None], b[INSIDE, GROUP][:, None], np.stack([c[GROUP, 2 * INSIDE], c[GROUP, 2 * INSIDE + 1]], 1)]
-        found = multiply("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64", [np.ascontiguousarray(f) for f in fragments], (64,) * 3, 2)
+        fragments = [
+            a[GROUP, INSIDE][:, None],
+            b[INSIDE, GROUP][:, None],
+            np.stack([c[GROUP, 2 * INSIDE], c[GROUP, 2 * INSIDE + 1]], 1),
+        ]
+        found = multiply(
+            "mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64",
+            [np.ascontiguousarray(f) for f in fragments],
+            (64,) * 3,
+            2,
+        )
         product = a @ b + c
-        np.testing.assert_allclose(found, np.stack([product[GROUP, 2 * INSIDE], product[GROUP, 2 * INSIDE + 1]], 1), rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(
+            found, np.stack([product[GROUP, 2 * INSIDE], product[GROUP, 2 * INSIDE + 1]], 1), rtol=1e-14, atol=1e-15
+        )
 
     def test_tf32_ignores_low_bits(self):
         """And nothing else: the product is exact and the sum is rounded once."""
         a, b, c = np.zeros((16, 8)), np.zeros((8, 8)), np.zeros((16, 8))
         a[:, 0], b[0, :], c[:] = 1 + 2.0**-10 + 2.0**-11, 1 + 2.0**-10, 2.0**-30
-        fragments = [packed(fragment(m, layout), "tf32") for m, layout in zip((a, b, c), (layout_a("tf32", 8), layout_b("tf32", 8), layout_c()))]
+        fragments = [
+            packed(fragment(m, layout), "tf32")
+            for m, layout in zip((a, b, c), (layout_a("tf32", 8), layout_b("tf32", 8), layout_c()))
+        ]
         found = multiply("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", fragments, (32,) * 3, 4).view(np.float32)
         np.testing.assert_array_equal(found, np.float32((1 + 2.0**-10) ** 2))
 
@@ -123,8 +159,12 @@ class Products(unittest.TestCase):
         a, b, c = np.zeros((16, 16)), np.zeros((16, 8)), np.zeros((16, 8))
         a[3, 5], b[5, :] = np.inf, 1.0
         b[5, 2] = 0.0
-        fragments = [packed(fragment(m, layout), t) for m, layout, t in
-                     zip((a, b, c), (layout_a("f16", 16), layout_b("f16", 16), layout_c()), ("f16", "f16", "f32"))]
+        fragments = [
+            packed(fragment(m, layout), t)
+            for m, layout, t in zip(
+                (a, b, c), (layout_a("f16", 16), layout_b("f16", 16), layout_c()), ("f16", "f16", "f32")
+            )
+        ]
         found = multiply("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", fragments, (32,) * 3, 4).view(np.float32)
         wanted = np.zeros((16, 8))
         wanted[3] = np.inf
@@ -132,15 +172,20 @@ class Products(unittest.TestCase):
         np.testing.assert_array_equal(found, fragment(wanted, layout_c()))
 
     def test_a_warp_must_be_whole(self):
-        body = ("  mov.u32 %r0, %laneid;\n  setp.ne.u32 %p0, %r0, 7;\n  @!%p0 bra J;\n"
-                "  mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%r1,%r2,%r3,%r4}, {%r5,%r6,%r7,%r8}, {%r9,%r10}, {%r1,%r2,%r3,%r4};\nJ:")
+        body = (
+            "  mov.u32 %r0, %laneid;\n  setp.ne.u32 %p0, %r0, 7;\n  @!%p0 bra J;\n"
+            "  mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%r1,%r2,%r3,%r4}, {%r5,%r6,%r7,%r8}, {%r9,%r10}, {%r1,%r2,%r3,%r4};\nJ:"
+        )
         machine = machine_of(kernel(body, registers="  .reg .b32 %r<20>; .reg .pred %p<2>;\n"))
-        with self.assertRaisesRegex(DivergenceError, "31 of 32 lanes of warp 1 are at a matrix operation|31 of 32 lanes of warp 0"):
+        with self.assertRaisesRegex(
+            DivergenceError, "31 of 32 lanes of warp 1 are at a matrix operation|31 of 32 lanes of warp 0"
+        ):
             machine.launch("kernel", 1, 64, [])
 
     def test_types_that_do_not_fit(self):
         body = "  mma.sync.aligned.m16n8k16.row.col.f32.f16.bf16.f32 {%r1,%r2,%r3,%r4}, {%r5,%r6,%r7,%r8}, {%r9,%r10}, {%r1,%r2,%r3,%r4};"
         from interpreter.machine import Machine
+
         machine = Machine(kernel(body, registers="  .reg .b32 %r<20>;\n"))
         with self.assertRaises(UnsupportedError):
             machine.launch("kernel", 1, 32, [])
@@ -152,9 +197,11 @@ class Movement(unittest.TestCase):
     def moved(self, operation, count, source, stored=False):
         """Loads `count` 8 x 8 matrices through shared memory with pitch 24 bytes; registers [lane, matrix] come back."""
         items = ", ".join(f"%r{10 + i}" for i in range(count))
-        body = ("  .shared .align 16 .b8 s[1024];\n  mov.u32 %r0, %laneid;\n  mov.u32 %r1, s;\n  mad.lo.u32 %r2, %r0, 32, %r1;\n"
-                "  mad.wide.u32 %rd0, %r0, 16, %source;\n  ld.global.v4.b32 {%r3, %r4, %r5, %r6}, [%rd0];\n  st.shared.v4.b32 [%r2], {%r3, %r4, %r5, %r6};\n"
-                f"  bar.sync 0;\n  {operation} {{{items}}}, [%r2];\n  mad.wide.u32 %rd1, %r0, {4 * count}, %out;\n")
+        body = (
+            "  .shared .align 16 .b8 s[1024];\n  mov.u32 %r0, %laneid;\n  mov.u32 %r1, s;\n  mad.lo.u32 %r2, %r0, 32, %r1;\n"
+            "  mad.wide.u32 %rd0, %r0, 16, %source;\n  ld.global.v4.b32 {%r3, %r4, %r5, %r6}, [%rd0];\n  st.shared.v4.b32 [%r2], {%r3, %r4, %r5, %r6};\n"
+            f"  bar.sync 0;\n  {operation} {{{items}}}, [%r2];\n  mad.wide.u32 %rd1, %r0, {4 * count}, %out;\n"
+        )
         body += "".join(f"  st.global.b32 [%rd1+{4 * i}], %r{10 + i};\n" for i in range(count))
         machine = machine_of(kernel(body, ["source", "out"], registers=self.REGISTERS))
         out = machine.buffer(np.zeros((32, count), np.uint32))
@@ -174,10 +221,12 @@ class Movement(unittest.TestCase):
     def test_stmatrix_is_its_reverse(self):
         source = np.arange(4 * 64, dtype=np.uint16).reshape(4, 8, 8)
         for trans in ("", ".trans"):
-            body = ("  .shared .align 16 .b8 s[512];\n  mov.u32 %r0, %laneid;\n  mov.u32 %r1, s;\n  mad.lo.u32 %r2, %r0, 16, %r1;\n"
-                    "  mad.wide.u32 %rd0, %r0, 16, %source;\n  ld.global.v4.b32 {%r3, %r4, %r5, %r6}, [%rd0];\n"
-                    f"  stmatrix.sync.aligned.m8n8.x4{trans}.shared.b16 [%r2], {{%r3, %r4, %r5, %r6}};\n"
-                    "  ld.shared.v4.b32 {%r7, %r8, %r9, %r10}, [%r2];\n  mad.wide.u32 %rd1, %r0, 16, %out;\n  st.global.v4.b32 [%rd1], {%r7, %r8, %r9, %r10};\n")
+            body = (
+                "  .shared .align 16 .b8 s[512];\n  mov.u32 %r0, %laneid;\n  mov.u32 %r1, s;\n  mad.lo.u32 %r2, %r0, 16, %r1;\n"
+                "  mad.wide.u32 %rd0, %r0, 16, %source;\n  ld.global.v4.b32 {%r3, %r4, %r5, %r6}, [%rd0];\n"
+                f"  stmatrix.sync.aligned.m8n8.x4{trans}.shared.b16 [%r2], {{%r3, %r4, %r5, %r6}};\n"
+                "  ld.shared.v4.b32 {%r7, %r8, %r9, %r10}, [%r2];\n  mad.wide.u32 %rd1, %r0, 16, %out;\n  st.global.v4.b32 [%rd1], {%r7, %r8, %r9, %r10};\n"
+            )
             machine = machine_of(kernel(body, ["source", "out"], registers=self.REGISTERS))
             fragments = np.zeros((32, 4, 2), np.uint16)
             for k in range(4):
@@ -190,12 +239,16 @@ class Movement(unittest.TestCase):
     def test_movmatrix(self):
         source = np.arange(64, dtype=np.uint16).reshape(8, 8)
         given = np.stack([source[GROUP, 2 * INSIDE], source[GROUP, 2 * INSIDE + 1]], 1)
-        body = ("  mov.u32 %r0, %laneid;\n  mad.wide.u32 %rd0, %r0, 4, %source;\n  ld.global.b32 %r1, [%rd0];\n  movmatrix.sync.aligned.m8n8.trans.b16 %r2, %r1;\n"
-                "  mad.wide.u32 %rd1, %r0, 4, %out;\n  st.global.b32 [%rd1], %r2;")
+        body = (
+            "  mov.u32 %r0, %laneid;\n  mad.wide.u32 %rd0, %r0, 4, %source;\n  ld.global.b32 %r1, [%rd0];\n  movmatrix.sync.aligned.m8n8.trans.b16 %r2, %r1;\n"
+            "  mad.wide.u32 %rd1, %r0, 4, %out;\n  st.global.b32 [%rd1], %r2;"
+        )
         machine = machine_of(kernel(body, ["source", "out"], registers=self.REGISTERS))
         out = machine.buffer(np.zeros((32, 2), np.uint16))
         machine.launch("kernel", 1, 32, [machine.buffer(given), out])
-        np.testing.assert_array_equal(machine.read(out), np.stack([source.T[GROUP, 2 * INSIDE], source.T[GROUP, 2 * INSIDE + 1]], 1))
+        np.testing.assert_array_equal(
+            machine.read(out), np.stack([source.T[GROUP, 2 * INSIDE], source.T[GROUP, 2 * INSIDE + 1]], 1)
+        )
 
 
 if __name__ == "__main__":

@@ -49,8 +49,13 @@ class Run(unittest.TestCase):
         (self.folder / "scale.ptx").write_text(SCALE)
 
     def run_tool(self, *arguments):
-        return subprocess.run([sys.executable, "-B", HERE / "run.py", *map(str, arguments)], cwd=self.folder, capture_output=True, text=True,
-                              check=False)
+        return subprocess.run(
+            [sys.executable, "-B", HERE / "run.py", *map(str, arguments)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def test_list(self):
         result = self.run_tool("list", "scale.ptx")
@@ -64,8 +69,22 @@ class Run(unittest.TestCase):
     def test_run(self):
         x = np.arange(10, dtype=np.float32)
         np.savez(self.folder / "in.npz", x=x, y=np.zeros(10, np.float32))
-        result = self.run_tool("run", "scale.ptx", r"scale\(", "--grid", 1, "--block", "32,1", "--arrays", "in.npz", "--out", "out.npz",
-                               "--arguments", "struct(array:x,array:y,i64:9,i32:-4)", "f32:0.5")
+        result = self.run_tool(
+            "run",
+            "scale.ptx",
+            r"scale\(",
+            "--grid",
+            1,
+            "--block",
+            "32,1",
+            "--arrays",
+            "in.npz",
+            "--out",
+            "out.npz",
+            "--arguments",
+            "struct(array:x,array:y,i64:9,i32:-4)",
+            "f32:0.5",
+        )
         self.assertEqual(result.returncode, 0, result.stderr)
         np.testing.assert_array_equal(np.load(self.folder / "out.npz")["y"], np.append(x[:9] / 2 - 4, 0))
         result = self.run_tool("run", "scale.ptx", "scale", "--grid", 1, "--block", 32, "--arguments", "f32:1")
@@ -75,11 +94,23 @@ class Run(unittest.TestCase):
     def recording(self, expected, tolerance=0.0):
         x = np.arange(4, dtype=np.float32)
         struct = bytes(16) + np.int64(3).tobytes() + np.int32([2, 0]).tobytes()
-        return "\n".join([
-            "case scaled twice", f"buffer x f32 4 {x.tobytes().hex()}", f"buffer y f32 6 {bytes(24).hex()}",
-            "launch 1,1,1 32,1,1 0 scale(problem, float)", f"parameter {struct.hex()} 0 x 0 8 y 4", f"parameter {np.float32(3).tobytes().hex()}",
-            "launch 1,1,1 32,1,1 0 scale(problem,float)", f"parameter {struct.hex()} 0 y 4 8 y 4", f"parameter {np.float32(1).tobytes().hex()}",
-            f"expect y {tolerance} {np.float32(expected).tobytes().hex()}"]) + "\n"
+        return (
+            "\n".join(
+                [
+                    "case scaled twice",
+                    f"buffer x f32 4 {x.tobytes().hex()}",
+                    f"buffer y f32 6 {bytes(24).hex()}",
+                    "launch 1,1,1 32,1,1 0 scale(problem, float)",
+                    f"parameter {struct.hex()} 0 x 0 8 y 4",
+                    f"parameter {np.float32(3).tobytes().hex()}",
+                    "launch 1,1,1 32,1,1 0 scale(problem,float)",
+                    f"parameter {struct.hex()} 0 y 4 8 y 4",
+                    f"parameter {np.float32(1).tobytes().hex()}",
+                    f"expect y {tolerance} {np.float32(expected).tobytes().hex()}",
+                ]
+            )
+            + "\n"
+        )
 
     def test_replay(self):
         (self.folder / "good.txt").write_text(self.recording([0, 4, 7, 10, 0, 0]))
@@ -87,9 +118,13 @@ class Run(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("scaled twice: 2 launches", result.stdout)
         self.assertIn("1 of 2 kernels run", result.stdout)
-        result = self.run_tool("replay", "scale.ptx", "good.txt", "--every-kernel")
+        result = self.run_tool("replay", "scale.ptx", "good.txt", "--every", "scale|other")
         self.assertEqual(result.returncode, 1)
         self.assertIn("error: not run: other()", result.stderr)
+        self.assertEqual(self.run_tool("replay", "scale.ptx", "good.txt", "--every", "scale").returncode, 0)
+        self.assertIn(
+            "no kernel is called gone", self.run_tool("replay", "scale.ptx", "good.txt", "--every", "gone").stderr
+        )
 
     def test_replay_of_a_wrong_result(self):
         (self.folder / "near.txt").write_text(self.recording([0, 4, 7, 10.001, 0, 0], 1e-3))

@@ -16,22 +16,58 @@ WIDER = {narrower: wider for wider, narrower in NARROWER.items()}
 
 # Floating point
 
+
 def exact_product_sum(x, y, z):
     """x * y + z of values with at most 24 bits each, rounded to odd in float64."""
     return sum_to_odd(x * y, z)
 
 
-def _double_fma():
-    """The C library's: float64 has no wider type to compute it in."""
+def single_fma(x, y, z):
+    """float32, rounded once. float64's sum decides, unless it lies where float32 has a tie or is subnormal."""
+    product = np.multiply(x, y, dtype=np.float64)
+    total = product + z
+    small = np.abs(total) < 2.0**-125
+    if ((total.view(np.int64) & 0x1FFFFFFF) == 0x10000000).any() or (small.any() and total[small].any()):
+        total = sum_to_odd(product, z.astype(np.float64))
+    return total.astype(np.float32)
+
+
+def _library_fma():
     import ctypes
     import ctypes.util
+
     function = ctypes.CDLL(ctypes.util.find_library("m")).fma
     function.restype, function.argtypes = ctypes.c_double, [ctypes.c_double] * 3
-    vectorised = np.frompyfunc(lambda x, y, z: function(x, y, z), 3, 1)
-    return lambda x, y, z: vectorised(x, y, z).astype(np.float64)
+    return np.frompyfunc(lambda x, y, z: function(x, y, z), 3, 1)
 
 
-double_fma = _double_fma()
+_fma_of_each = _library_fma()
+
+
+def _high_part(x):
+    scaled = x * 134217729.0
+    return scaled - (scaled - x)
+
+
+def double_fma(x, y, z):
+    """float64, rounded once: the product's and the sums' errors are exact (Dekker 1971), the last but one sum is rounded
+    to odd (Boldo and Melquiond 2008). Where exponents would leave the range, the C library's."""
+    sizes = np.abs(np.stack([x, y, z]))
+    if not (((sizes > 2.0**-300) & (sizes < 2.0**300)) | (sizes == 0)).all():
+        return _fma_of_each(x, y, z).astype(np.float64)
+    product = x * y
+    x1, y1 = _high_part(x), _high_part(y)
+    x2, y2 = x - x1, y - y1
+    error = x2 * y2 - (((product - x1 * y1) - x2 * y1) - x1 * y2)
+    inner, inner_error = _two_sum(z, error)
+    outer, outer_error = _two_sum(product, inner)
+    return outer + sum_to_odd(inner_error, outer_error)
+
+
+def _two_sum(x, y):
+    total = x + y
+    back = total - x
+    return total, (x - (total - back)) + (y - back)
 
 
 def minimum(x, y):
@@ -77,17 +113,37 @@ def float_operation(instruction, function, count):
         return bits
 
     if type_name in PACKED:
+
         def on_bits(*pairs):
-            halves = [on_values(*[widen((pair >> np.uint32(16 * h)).astype(np.uint16), element) for pair in pairs]) for h in (0, 1)]
+            halves = [
+                on_values(*[widen((pair >> np.uint32(16 * h)).astype(np.uint16), element) for pair in pairs])
+                for h in (0, 1)
+            ]
             return halves[0].astype(np.uint32) | halves[1].astype(np.uint32) << np.uint32(16)
+
     else:
         unsigned = np.dtype(f"u{width_of(type_name) // 8}")
+
         def on_bits(*operands):
             return on_values(*[widen(operand.view(unsigned), element) for operand in operands])
+
     return pure(instruction, on_bits, type_name, [type_name] * count)
 
 
-_FLOAT_MODIFIERS = ROUNDINGS + ("ftz", "sat", "relu", "noftz", "approx", "full", "f16", "f16x2", "bf16", "bf16x2", "f32", "f64")
+_FLOAT_MODIFIERS = ROUNDINGS + (
+    "ftz",
+    "sat",
+    "relu",
+    "noftz",
+    "approx",
+    "full",
+    "f16",
+    "f16x2",
+    "bf16",
+    "bf16x2",
+    "f32",
+    "f64",
+)
 
 
 def _plain_f32(instruction):
@@ -97,17 +153,22 @@ def _plain_f32(instruction):
 
 def _canonical(function):
     def run(*operands):
-        bits = function(*operands).view(np.uint32)
-        return np.where((bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000), np.uint32(0x7FFFFFFF), bits)
+        result = function(*operands)
+        nan = np.isnan(result)
+        return np.where(nan, np.uint32(0x7FFFFFFF), result.view(np.uint32)) if nan.any() else result.view(np.uint32)
+
     return run
 
 
 # Integers
 
+
 def saturated(function, type_name):
     """An integer sum or difference clamped to the type (.sat, s32 alone)."""
     limits = np.iinfo(numpy_type(type_name))
-    return lambda x, y: np.clip(function(x.astype(np.int64), y.astype(np.int64)), limits.min, limits.max).astype(limits.dtype)
+    return lambda x, y: np.clip(function(x.astype(np.int64), y.astype(np.int64)), limits.min, limits.max).astype(
+        limits.dtype
+    )
 
 
 def multiply_high(x, y):
@@ -177,9 +238,11 @@ def _add_with_carry(instruction):
     return _carrying(instruction, np.add if instruction.opcode == "addc" else np.subtract, True)
 
 
+_CARRY = Register("carry", 1)
+
+
 def _carrying(instruction, function, takes):
-    """The carry (or borrow) is a register of the frame with a name that PTX cannot write."""
-    carry, width = Register("carry flag", 1), width_of(instruction.type)
+    width = width_of(instruction.type)
     unsigned = f"u{width}"
     reads = [reader(operand, unsigned) for operand in instruction.operands[1:]]
     write = writer(instruction.operands[0], unsigned)
@@ -191,14 +254,15 @@ def _carrying(instruction, function, takes):
         first = function(x, y)
         overflow = first < x if adds else x < y
         if takes:
-            bit = frame.registers[carry].astype(x.dtype)
+            bit = frame.registers[_CARRY].astype(x.dtype)
             result = function(first, bit)
             overflow = overflow | (result < first if adds else first < bit)
         else:
             result = first
         write(frame, result, mask)
         if instruction.has("cc"):
-            frame.write(carry, overflow, mask)
+            frame.write(_CARRY, overflow, mask)
+
     return run
 
 
@@ -218,8 +282,10 @@ def _multiply(instruction):
 @opcode("mul24", "mad24")
 def _multiply24(instruction):
     allow(instruction, "lo", "s32", "u32")
+
     def low(x):
         return x << x.dtype.type(8) >> x.dtype.type(8)
+
     if instruction.opcode == "mul24":
         return pure(instruction, lambda x, y: low(x) * low(y), instruction.type, [instruction.type] * 2)
     return pure(instruction, lambda x, y, z: low(x) * low(y) + z, instruction.type, [instruction.type] * 3)
@@ -228,6 +294,8 @@ def _multiply24(instruction):
 @opcode("fma")
 def _fused(instruction):
     allow(instruction, *_FLOAT_MODIFIERS)
+    if _plain_f32(instruction):
+        return pure(instruction, _canonical(single_fma), "f32", ["f32"] * 3)
     function = double_fma if instruction.type == "f64" else exact_product_sum
     return float_operation(instruction, function, 3)
 
@@ -261,8 +329,14 @@ def _extreme(instruction):
 
 
 _FUNCTIONS = {
-    "ex2": np.exp2, "lg2": np.log2, "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sqrt": np.sqrt,
-    "rcp": lambda x: 1.0 / x, "rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "ex2": np.exp2,
+    "lg2": np.log2,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "sqrt": np.sqrt,
+    "rcp": lambda x: 1.0 / x,
+    "rsqrt": lambda x: 1.0 / np.sqrt(x),
 }
 
 
@@ -300,15 +374,21 @@ def _copysign(instruction):
 @opcode("sad")
 def _absolute_difference(instruction):
     allow(instruction, *numerics.INTEGERS)
-    return pure(instruction, lambda x, y, z: np.where(x < y, y - x, x - y) + z, instruction.type, [instruction.type] * 3)
+    return pure(
+        instruction, lambda x, y, z: np.where(x < y, y - x, x - y) + z, instruction.type, [instruction.type] * 3
+    )
 
 
 @opcode("dp4a")
 def _dot_of_bytes(instruction):
     allow(instruction, "s32", "u32")
     first, second = instruction.modifiers
+
     def dot(x, y, z):
-        parts = [v.view(np.uint8).reshape(-1, 4).view(np.int8 if t == "s32" else np.uint8).astype(np.int64)
-                 for v, t in ((x, first), (y, second))]
+        parts = [
+            v.view(np.uint8).reshape(-1, 4).view(np.int8 if t == "s32" else np.uint8).astype(np.int64)
+            for v, t in ((x, first), (y, second))
+        ]
         return (z.view(np.uint32) + (parts[0] * parts[1]).sum(1).astype(np.uint32)).astype(np.uint32)
+
     return pure(instruction, dot, "u32", ["u32"] * 3)

@@ -9,7 +9,21 @@ from .frames import numpy_type, reader, writer
 from .numerics import BITS, PACKED, is_float, narrow, widen, width_of
 from .syntax import Symbol, Vector
 
-_HINTS = ("relaxed", "acquire", "release", "acq_rel", "cta", "cluster", "gpu", "sys", "noftz", "L2::cache_hint", "v2", "v4", "v8")
+_HINTS = (
+    "relaxed",
+    "acquire",
+    "release",
+    "acq_rel",
+    "cta",
+    "cluster",
+    "gpu",
+    "sys",
+    "noftz",
+    "L2::cache_hint",
+    "v2",
+    "v4",
+    "v8",
+)
 
 
 def _integer_operation(name, dtype):
@@ -46,6 +60,7 @@ def _float_operation(name, type_name):
     def apply(old, x):
         pair = [np.array([value]).view(part) for value in (old, x)]
         return narrow(function(*[widen(bits, element) for bits in pair]), element).view(type(old))[0]
+
     return apply
 
 
@@ -85,4 +100,5 @@ def _atomic(instruction):
                 old = memory.update(offsets, part, width // 8, change)
                 found[part] = old[part]
             write(frame, found, mask)
+
     return run

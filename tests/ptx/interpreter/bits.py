@@ -35,12 +35,14 @@ def _lookup(instruction):
     """Any function of three bits: bit 4 a + 2 b + c of the table."""
     allow(instruction, "b32")
     table = instruction.operands[4].value
+
     def apply(x, y, z):
         result = np.zeros_like(x)
         for row in range(8):
             if table >> row & 1:
                 result |= (x if row & 4 else ~x) & (y if row & 2 else ~y) & (z if row & 1 else ~z)
         return result
+
     return pure(instruction, apply, "b32", ["b32"] * 3, instruction.operands[1:4])
 
 
@@ -68,12 +70,14 @@ def _shift(instruction):
 def _funnel_shift(instruction):
     """The high (l) or low (r) word of the pair b:a shifted."""
     allow(instruction, "l", "r", "wrap", "clamp", "b32")
+
     def apply(a, b, c):
         amount = (c & np.uint32(31) if instruction.has("wrap") else np.minimum(c, np.uint32(32))).astype(np.uint64)
         pair = b.astype(np.uint64) << np.uint64(32) | a.astype(np.uint64)
         if instruction.has("l"):
             return ((pair << amount) >> np.uint64(32)).astype(np.uint32)
         return (pair >> amount & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+
     return pure(instruction, apply, "b32", ["b32", "b32", "u32"])
 
 
@@ -119,17 +123,25 @@ def _insert(instruction):
 @opcode("bmsk")
 def _mask_of_bits(instruction):
     allow(instruction, "clamp", "b32")
+
     def apply(position, length):
         ones = np.full_like(position, 0xFFFFFFFF)
-        return insert_field(ones, np.zeros_like(ones), np.minimum(position, np.uint32(32)), np.minimum(length, np.uint32(32)))
+        return insert_field(
+            ones, np.zeros_like(ones), np.minimum(position, np.uint32(32)), np.minimum(length, np.uint32(32))
+        )
+
     return pure(instruction, apply, "b32", ["b32", "b32"])
 
 
 @opcode("szext")
 def _extend(instruction):
     allow(instruction, "clamp", "u32", "s32")
-    return pure(instruction, lambda x, length: extract_field(x, np.zeros_like(length), np.minimum(length, np.uint32(32))),
-                instruction.type, [instruction.type, "u32"])
+    return pure(
+        instruction,
+        lambda x, length: extract_field(x, np.zeros_like(length), np.minimum(length, np.uint32(32))),
+        instruction.type,
+        [instruction.type, "u32"],
+    )
 
 
 def highest_bit(x):
@@ -159,8 +171,11 @@ def reverse_bits(x):
 def _count(instruction):
     allow(instruction, "b32", "b64")
     width = width_of(instruction.type)
-    function = {"popc": count_ones, "brev": reverse_bits,
-                "clz": lambda x: (width - 1 - highest_bit(x)).astype(np.uint32)}[instruction.opcode]
+    function = {
+        "popc": count_ones,
+        "brev": reverse_bits,
+        "clz": lambda x: (width - 1 - highest_bit(x)).astype(np.uint32),
+    }[instruction.opcode]
     return pure(instruction, function, instruction.type if instruction.opcode == "brev" else "u32", [instruction.type])
 
 
@@ -169,11 +184,13 @@ def _find(instruction):
     """The most significant bit that is not the sign's."""
     allow(instruction, "shiftamt", "u32", "s32", "u64", "s64")
     width = width_of(instruction.type)
+
     def apply(x):
         position = highest_bit(np.where(x < 0, ~x, x).view(BITS[width]))
         if instruction.has("shiftamt"):
             position = np.where(position >= 0, width - 1 - position, position)
         return (position & 0xFFFFFFFF).astype(np.uint32)
+
     return pure(instruction, apply, "u32", [instruction.type])
 
 
@@ -181,23 +198,25 @@ def _find(instruction):
 def _find_nth(instruction):
     """The n-th one from a base upwards (n > 0) or downwards (n < 0)."""
     allow(instruction, "b32")
+
     def one(mask, base, n):
         if n == 0:
             return base if mask >> base & 1 else 0xFFFFFFFF
         positions = range(base, 32) if n > 0 else range(base, -1, -1)
         found = [i for i in positions if mask >> i & 1]
         return found[abs(n) - 1] if len(found) >= abs(n) else 0xFFFFFFFF
+
     def apply(mask, base, n):
         return np.array([one(int(m), int(b) & 31, int(k)) for m, b, k in zip(mask, base, n)], np.uint32)
+
     return pure(instruction, apply, "u32", ["u32", "u32", "s32"])
-
-
 
 
 @opcode("prmt")
 def _permute(instruction):
     """Four of the eight bytes of b:a; bit 3 of a selector repeats the byte's sign."""
     allow(instruction, "b32")
+
     def apply(a, b, selector):
         source = np.stack([a, b], axis=1).astype(np.uint32).view(np.uint8).reshape(len(a), 8)
         result = np.zeros((len(a), 4), np.uint8)
@@ -206,6 +225,7 @@ def _permute(instruction):
             byte = source[np.arange(len(a)), nibble & np.uint32(7)]
             result[:, k] = np.where(nibble & np.uint32(8), np.where(byte & 0x80, 0xFF, 0), byte)
         return result.view(np.uint32).ravel()
+
     return pure(instruction, apply, "b32", ["b32"] * 3)
 
 
@@ -225,7 +245,13 @@ def _move(instruction):
 def _pack(instruction, destination, items):
     width = width_of(instruction.type)
     part = width // len(items)
-    return pure(instruction, lambda *parts: np.stack(parts, axis=1).view(BITS[width]).ravel(), f"b{width}", [f"b{part}"] * len(items), items)
+    return pure(
+        instruction,
+        lambda *parts: np.stack(parts, axis=1).view(BITS[width]).ravel(),
+        f"b{width}",
+        [f"b{part}"] * len(items),
+        items,
+    )
 
 
 def _unpack(instruction, items, source):
@@ -239,4 +265,5 @@ def _unpack(instruction, items, source):
         parts = np.ascontiguousarray(read(frame)).view(dtype).reshape(-1, len(items))
         for k, write in enumerate(writes):
             write(frame, np.ascontiguousarray(parts[:, k]), mask)
+
     return run

@@ -13,8 +13,17 @@ from .control_flow import meeting_points
 from .dispatch import decode
 from .errors import DivergenceError, PtxError
 from .frames import Frame
-from .memory import (GLOBAL_WINDOW, LOCAL_WINDOW, PARAMETER_WINDOW, SHARED_WINDOW, WINDOW_BITS, LocalMemory, MemoryFault,
-                     SharedMemory, round_up)
+from .memory import (
+    GLOBAL_WINDOW,
+    LOCAL_WINDOW,
+    PARAMETER_WINDOW,
+    SHARED_WINDOW,
+    WINDOW_BITS,
+    LocalMemory,
+    MemoryFault,
+    SharedMemory,
+    round_up,
+)
 
 WARP = 32
 QUANTUM = 20000
@@ -69,7 +78,9 @@ class Block:
             if stop is not None and self.steps >= stop and self.root.pending:
                 return False
             if self.steps > self.launch.step_limit:
-                raise PtxError(f"block {self.index}: more than {self.launch.step_limit} instructions").at(self._place(group))
+                raise PtxError(f"block {self.index}: more than {self.launch.step_limit} instructions").at(
+                    self._place(group)
+                )
         return True
 
     def _run_group(self, group):
@@ -186,9 +197,9 @@ class Block:
 
     # Waiting
 
-    def wait_at_barrier(self, group, mask, barrier, count, finish):
-        """Counts these threads as arrived. `finish(all)`, if given, runs at the release; None as group: only counted."""
-        self.arrivals.setdefault(barrier, []).append((group, mask, count, finish))
+    def wait_at_barrier(self, group, mask, barrier, count, votes=None, finish=None):
+        """Counts these threads as arrived; None as group: only counted. At the release `finish` gets the votes of all."""
+        self.arrivals.setdefault(barrier, []).append((group, mask, count, votes, finish))
         if group is not None:
             group.blocked = True
 
@@ -201,6 +212,8 @@ class Block:
         """Lanes that a member mask (one integer per thread) names, that have not ended and are not here; else None."""
         named = np.zeros((self.warps, WARP), bool)
         rows = mask.reshape(self.warps, WARP)
+        if (rows.all(1) == rows.any(1)).all():
+            return None
         for warp in np.flatnonzero(rows.any(1)):
             for member in np.unique(members.reshape(self.warps, WARP)[warp][rows[warp]]):
                 named[warp] |= (int(member) >> np.arange(WARP) & 1).astype(bool)
@@ -210,9 +223,11 @@ class Block:
     def _release(self):
         """Lets groups go whose barrier is complete, or whose missing lanes wait at the same operation."""
         for barrier, waiting in list(self.arrivals.items()):
-            arrived = np.zeros(self.width, bool)
-            for _, mask, _, _ in waiting:
+            arrived, voted = np.zeros(self.width, bool), np.zeros(self.width, bool)
+            for _, mask, _, votes, _ in waiting:
                 arrived |= mask
+                if votes is not None:
+                    voted |= mask & votes
             count = waiting[0][2]
             if count is None:
                 complete = (arrived | self.exited).all()
@@ -223,9 +238,9 @@ class Block:
             if complete:
                 del self.arrivals[barrier]
                 self._check_warps(waiting)
-                for group, _, _, finish in waiting:
+                for group, _, _, _, finish in waiting:
                     if finish is not None:
-                        finish(arrived)
+                        finish(voted[arrived])
                     if group is not None:
                         group.blocked = False
                         self.ready.append(group)
@@ -251,24 +266,29 @@ class Block:
 
     def _check_warps(self, waiting):
         """The lanes of a warp must come to a barrier together."""
-        groups = [(group, mask.reshape(self.warps, WARP).any(1)) for group, mask, _, _ in waiting]
+        groups = [(group, mask.reshape(self.warps, WARP).any(1)) for group, mask, *_ in waiting]
         seen = np.zeros(self.warps, int)
         for _, warps in groups:
             seen += warps
         if (seen > 1).any():
             warp = int(np.argmax(seen > 1))
             raise DivergenceError(f"block {self.index}: warp {warp} comes to a barrier in parts").at(
-                self._place(next(group for group, warps in groups if group and warps[warp])))
+                self._place(next(group for group, warps in groups if group and warps[warp]))
+            )
 
     def _deadlock(self):
         lines = []
         for barrier, waiting in self.arrivals.items():
-            arrived = sum(int(mask.sum()) for _, mask, _, _ in waiting)
-            lines += [f"barrier {barrier}: {arrived} of {self.threads} threads ({int((self.exited & self.exists).sum())} ended)"]
-            lines += [f"    {int(mask.sum())} at {self._place(group)}" for group, mask, _, _ in waiting if group]
+            arrived = sum(int(mask.sum()) for _, mask, *_ in waiting)
+            lines += [
+                f"barrier {barrier}: {arrived} of {self.threads} threads ({int((self.exited & self.exists).sum())} ended)"
+            ]
+            lines += [f"    {int(mask.sum())} at {self._place(group)}" for group, mask, *_ in waiting if group]
         for group, mask, missing, instruction in self.lane_waits:
-            lines.append(f"{int(mask.sum())} threads wait for thread {int(np.argmax(missing))}, "
-                         f"which its member mask names, at {instruction.place}")
+            lines.append(
+                f"{int(mask.sum())} threads wait for thread {int(np.argmax(missing))}, "
+                f"which its member mask names, at {instruction.place}"
+            )
         return DivergenceError(f"block {self.index}: threads wait for ever\n  " + "\n  ".join(lines))
 
     def _place(self, group):
@@ -298,13 +318,34 @@ class Block:
             return (thread % x, thread // x % y, thread // (x * y))[axis]
         bits = np.left_shift(np.int64(1), self.lane)
         uniform = {
-            "ntid": launch.block, "ctaid": self.index, "nctaid": launch.grid,
-            "cluster_ctaid": (0, 0, 0), "cluster_nctaid": (1, 1, 1), "clusterid": self.index, "nclusterid": launch.grid,
+            "ntid": launch.block,
+            "ctaid": self.index,
+            "nctaid": launch.grid,
+            "cluster_ctaid": (0, 0, 0),
+            "cluster_nctaid": (1, 1, 1),
+            "clusterid": self.index,
+            "nclusterid": launch.grid,
         }
-        masks = {"laneid": self.lane, "warpid": self.warp, "lanemask_eq": bits, "lanemask_lt": bits - 1,
-                 "lanemask_le": 2 * bits - 1, "lanemask_gt": 0xFFFFFFFF - (2 * bits - 1), "lanemask_ge": 0xFFFFFFFF - (bits - 1)}
-        single = {"nwarpid": self.warps, "smid": 0, "nsmid": 1, "gridid": 0, "cluster_ctarank": 0, "cluster_nctarank": 1,
-                  "is_explicit_cluster": 0, "dynamic_smem_size": launch.dynamic_shared, "total_smem_size": launch.shared_size}
+        masks = {
+            "laneid": self.lane,
+            "warpid": self.warp,
+            "lanemask_eq": bits,
+            "lanemask_lt": bits - 1,
+            "lanemask_le": 2 * bits - 1,
+            "lanemask_gt": 0xFFFFFFFF - (2 * bits - 1),
+            "lanemask_ge": 0xFFFFFFFF - (bits - 1),
+        }
+        single = {
+            "nwarpid": self.warps,
+            "smid": 0,
+            "nsmid": 1,
+            "gridid": 0,
+            "cluster_ctarank": 0,
+            "cluster_nctarank": 1,
+            "is_explicit_cluster": 0,
+            "dynamic_smem_size": launch.dynamic_shared,
+            "total_smem_size": launch.shared_size,
+        }
         if name in uniform:
             return np.full(self.width, uniform[name][axis], np.int64)
         if name in masks:
@@ -320,11 +361,16 @@ class Block:
         if space in ("shared", "local"):
             return [(self.shared if space == "shared" else self.local, addresses, mask)]
         kinds = addresses >> WINDOW_BITS
+        there = kinds[mask]
         result = []
-        for kind in np.unique(kinds[mask]):
+        for kind in there[:1] if (there == there[:1]).all() else np.unique(there):
             start = int(kind) << WINDOW_BITS
-            memory = {SHARED_WINDOW: self.shared, LOCAL_WINDOW: self.local, PARAMETER_WINDOW: self.parameters,
-                      GLOBAL_WINDOW: self.global_memory}.get(start)
+            memory = {
+                SHARED_WINDOW: self.shared,
+                LOCAL_WINDOW: self.local,
+                PARAMETER_WINDOW: self.parameters,
+                GLOBAL_WINDOW: self.global_memory,
+            }.get(start)
             if memory is None or (space not in (None, "param") and start != GLOBAL_WINDOW):
                 at = int(addresses[mask & (kinds == kind)][0])
                 raise MemoryFault(f"{space or 'generic'} address {at:#x} is in no buffer")

@@ -9,7 +9,14 @@ from .frames import numpy_type, pure, reader, writer
 from .numerics import FORMATS, PACKED, flush, is_float, widen, width_of
 from .syntax import Pair
 
-_ORDERED = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+_ORDERED = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 _UNSIGNED = {"lo": np.less, "ls": np.less_equal, "hi": np.greater, "hs": np.greater_equal}
 _COMBINE = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor}
 _TYPES = tuple(numerics.INTEGERS) + ("f16", "bf16", "f16x2", "bf16x2", "f32", "f64", "pred")
@@ -70,6 +77,7 @@ def _set_predicate(instruction):
                 half = lambda pair: widen((pair >> np.uint32(16 * h)).astype(np.uint16), element)
                 outcome = compare(half(x), half(y))
                 write(group.frame, combine(outcome, also(group.frame)) if combine else outcome, mask)
+
         return run
 
     reads = _readers(instruction, type_name, operands[:2])
@@ -83,6 +91,7 @@ def _set_predicate(instruction):
             values = [combine(value, other) for value in values]
         for write, value in zip(writes, values):
             write(frame, value, mask)
+
     return run
 
 
@@ -102,6 +111,7 @@ def _set_value(instruction):
     def run(block, group, mask):
         outcome = compare(reads[0](group.frame), reads[1](group.frame))
         write(group.frame, np.where(outcome, true, dtype.type(0)), mask)
+
     return run
 
 
@@ -124,7 +134,11 @@ def _test(instruction):
     allow(instruction, "finite", "infinite", "number", "notanumber", "normal", "subnormal", "f32", "f64")
     tiny = np.finfo(numpy_type(instruction.type)).tiny
     tests = {
-        "finite": np.isfinite, "infinite": np.isinf, "number": lambda x: ~np.isnan(x), "notanumber": np.isnan,
-        "normal": lambda x: np.isfinite(x) & (np.abs(x) >= tiny), "subnormal": lambda x: (x != 0) & (np.abs(x) < tiny),
+        "finite": np.isfinite,
+        "infinite": np.isinf,
+        "number": lambda x: ~np.isnan(x),
+        "notanumber": np.isnan,
+        "normal": lambda x: np.isfinite(x) & (np.abs(x) >= tiny),
+        "subnormal": lambda x: (x != 0) & (np.abs(x) < tiny),
     }
     return pure(instruction, tests[instruction.modifiers[0]], "pred", [instruction.type])

@@ -20,6 +20,7 @@ def _branch(instruction):
             group.pc = target
         elif target != group.pc:
             block.part(group, [(group.mask & ~mask, group.pc), (mask, target)])
+
     return run
 
 
@@ -42,6 +43,7 @@ def _indexed_branch(instruction):
             group.pc = next(iter(places))
         else:
             block.part(group, [(part, target) for target, part in places.items()])
+
     return run
 
 
@@ -55,6 +57,7 @@ def _return(instruction):
             group.pc = end
         else:
             block.part(group, [(group.mask & ~mask, group.pc), (mask, end)])
+
     return run
 
 
@@ -68,6 +71,7 @@ def _exit(instruction):
 def _trap(instruction):
     def run(block, group, mask):
         raise PtxError(f"{instruction.opcode}, by {int(mask.sum())} threads, the first {int(np.argmax(mask))}")
+
     return run
 
 
@@ -95,6 +99,7 @@ def _call(instruction):
             if not LOCAL_WINDOW <= symbols[formal.name] < 2 * LOCAL_WINDOW:
                 raise UnsupportedError(f"parameter {actual.name} of a call")
         block.call(group, mask, block.new_frame(function, symbols, stack))
+
     return run
 
 
@@ -108,6 +113,7 @@ def _barrier(instruction):
             missing = block.lanes_missing(mask, members(group.frame))
             if missing is not None:
                 block.wait_for_lanes(group, mask, missing, instruction)
+
         return run
 
     allow(instruction, "cta", "sync", "arrive", "red", "aligned", "popc", "and", "or", "u32", "pred")
@@ -120,7 +126,8 @@ def _barrier(instruction):
         raise UnsupportedError("an arrival without a count")
     if instruction.has("red"):
         read = reader(predicate, "pred")
-        write = writer(result, "u32" if instruction.has("popc") else "pred")
+        operation = next(modifier for modifier in instruction.modifiers if modifier in ("popc", "and", "or"))
+        write = writer(result, "u32" if operation == "popc" else "pred")
 
     def uniform(values, mask, what):
         chosen = np.unique(values[mask])
@@ -134,18 +141,24 @@ def _barrier(instruction):
         wanted = uniform(count(frame), mask, "counts") if count else None
         if wanted is not None and wanted % 32:
             raise PtxError(f"a barrier of {wanted} threads, not a multiple of 32")
-        finish = None
-        if instruction.has("red"):
-            def finish(arrived):
-                votes = read(frame)[arrived]
-                value = votes.sum() if instruction.has("popc") else votes.all() if instruction.has("and") else votes.any()
-                write(frame, np.full(block.width, value, np.uint32 if instruction.has("popc") else bool), mask)
-        block.wait_at_barrier(None if instruction.has("arrive") else group, mask, barrier, wanted, finish)
+        waiting = None if instruction.has("arrive") else group
+        if not instruction.has("red"):
+            block.wait_at_barrier(waiting, mask, barrier, wanted)
+            return
+
+        def finish(votes):
+            result = {"popc": votes.sum, "and": votes.all, "or": votes.any}[operation]()
+            write(frame, np.full(block.width, result, np.uint32 if operation == "popc" else bool), mask)
+
+        block.wait_at_barrier(waiting, mask, barrier, wanted, read(frame), finish)
+
     return run
 
 
 # Memory is coherent and in order here, and nothing is cached.
-@opcode("membar", "fence", "prefetch", "prefetchu", "nanosleep", "discard", "applypriority", "pmevent", "griddepcontrol")
+@opcode(
+    "membar", "fence", "prefetch", "prefetchu", "nanosleep", "discard", "applypriority", "pmevent", "griddepcontrol"
+)
 def _nothing(instruction):
     return lambda block, group, mask: None
 

@@ -1,7 +1,6 @@
 """Where the threads that a branch separates meet again."""
 
 
-
 def successors(body, index):
     """Instructions that can follow one; that after the last stands for the function's end."""
     instruction, end = body.code[index], len(body.code)

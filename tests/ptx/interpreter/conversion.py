@@ -8,7 +8,17 @@ from .errors import UnsupportedError
 from .frames import numpy_type, pure
 from .numerics import FORMATS, PACKED, flush, is_float, narrow, to_integral, widen, width_of
 
-_ROUNDINGS = {"rn": "rn", "rz": "rz", "rm": "rm", "rp": "rp", "rna": "rna", "rni": "rn", "rzi": "rz", "rmi": "rm", "rpi": "rp"}
+_ROUNDINGS = {
+    "rn": "rn",
+    "rz": "rz",
+    "rm": "rm",
+    "rp": "rp",
+    "rna": "rna",
+    "rni": "rn",
+    "rzi": "rz",
+    "rmi": "rm",
+    "rpi": "rp",
+}
 _INTEGRAL = ("rni", "rzi", "rmi", "rpi")
 
 
@@ -32,7 +42,7 @@ def from_integer(values, target, rounding):
     if values.dtype.itemsize == 8 and target != "f64":
         # 64 bits do not fit into float64: what is cut off leaves a one in the last place.
         low = values & values.dtype.type(0x7FF)
-        big = np.abs(wide) >= 2.0 ** 53
+        big = np.abs(wide) >= 2.0**53
         odd = (values & ~values.dtype.type(0x7FF)).astype(np.float64)
         bits = odd.view(np.int64)
         negative_step = np.where(odd < 0, -1, 1)
@@ -61,7 +71,9 @@ def _convert(instruction):
     if source not in numerics.INTEGERS:
         raise UnsupportedError(f"cvt from .{source}")
     if is_float(target):
-        return pure(instruction, lambda x: _saturate(from_integer(x, target, rounding or "rn"), target, flags), target, [source])
+        return pure(
+            instruction, lambda x: _saturate(from_integer(x, target, rounding or "rn"), target, flags), target, [source]
+        )
     limits = np.iinfo(numpy_type(target))
     if "sat" not in flags:
         return pure(instruction, lambda x: x.astype(limits.dtype), target, [source])
@@ -69,6 +81,7 @@ def _convert(instruction):
     def clamp(x):
         lowest, highest = max(limits.min, np.iinfo(x.dtype).min), min(limits.max, np.iinfo(x.dtype).max)
         return np.clip(x, x.dtype.type(lowest), x.dtype.type(highest)).astype(limits.dtype)
+
     return pure(instruction, clamp, target, [source])
 
 
@@ -108,7 +121,12 @@ def _convert_float(instruction, target, source, flags, rounding):
     if not is_float(target):
         raise UnsupportedError(f"cvt to .{target}")
     if any(flag in _INTEGRAL for flag in flags):
-        return pure(instruction, lambda x: _finish(np.copysign(to_integral(read(x), rounding), read(x)), target, flags, "rn"), target, [source])
+        return pure(
+            instruction,
+            lambda x: _finish(np.copysign(to_integral(read(x), rounding), read(x)), target, flags, "rn"),
+            target,
+            [source],
+        )
     # Without a rounding the target holds every value.
     return pure(instruction, lambda x: _finish(read(x), target, flags, rounding or "rn"), target, [source])
 
@@ -123,6 +141,7 @@ def _convert_pair(instruction, target, source, flags):
     def apply(high, low):
         halves = [_finish(x.astype(np.float64), element, flags, rounding).astype(np.uint32) for x in (low, high)]
         return halves[0] | halves[1] << np.uint32(16)
+
     return pure(instruction, apply, "b32", ["f32", "f32"])
 
 
@@ -137,4 +156,5 @@ def _pack_saturated(instruction):
         a, b = (np.clip(x, limits.min, limits.max).astype(np.int64).astype(np.uint32) & part for x in (first, second))
         packed = a << np.uint32(bits) | b
         return packed | below[0] << np.uint32(2 * bits) if below else packed
+
     return pure(instruction, apply, "b32", ["s32", "s32"] + ["b32"] * (len(instruction.operands) - 3))

@@ -11,9 +11,39 @@ from .syntax import Immediate, Register, Vector
 
 SPACES = ("global", "shared", "local", "param", "const")
 # How an access is ordered or cached changes nothing here: all of them are in order.
-_HINTS = ("weak", "volatile", "relaxed", "acquire", "release", "cta", "cluster", "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "cop",
-          "wb", "wt", "nc", "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate",
-          "L2::64B", "L2::128B", "L2::256B", "L2::evict_first", "L2::evict_last", "L2::evict_normal", "unified", "mmio")
+_HINTS = (
+    "weak",
+    "volatile",
+    "relaxed",
+    "acquire",
+    "release",
+    "cta",
+    "cluster",
+    "gpu",
+    "sys",
+    "ca",
+    "cg",
+    "cs",
+    "lu",
+    "cv",
+    "cop",
+    "wb",
+    "wt",
+    "nc",
+    "L1::evict_normal",
+    "L1::evict_unchanged",
+    "L1::evict_first",
+    "L1::evict_last",
+    "L1::no_allocate",
+    "L2::64B",
+    "L2::128B",
+    "L2::256B",
+    "L2::evict_first",
+    "L2::evict_last",
+    "L2::evict_normal",
+    "unified",
+    "mmio",
+)
 
 
 def space_of(instruction):
@@ -71,6 +101,7 @@ def _load(instruction):
                     value[part] = loaded[part]
         for write, value in zip(writes, values):
             write(frame, value.view(dtype), mask)
+
     return run
 
 
@@ -89,6 +120,7 @@ def _store(instruction):
         values = [read(frame).view(bits) for read in reads]
         for memory, offsets, part in block.places(space, addresses(frame), mask):
             memory.store(offsets, part, values)
+
     return run
 
 
@@ -108,6 +140,7 @@ def _convert_address(instruction):
         if start and sign < 0 and (addresses[mask] >> WINDOW_BITS != start >> WINDOW_BITS).any():
             raise MemoryFault(f"cvta to {space_of(instruction)}: a generic address outside of that space")
         write(group.frame, addresses + sign * start, mask)
+
     return run
 
 
@@ -122,6 +155,7 @@ def _is_space(instruction):
         if wanted is None and space != "global":
             raise UnsupportedError(f"isspacep.{space}")
         write(group.frame, kind == wanted >> WINDOW_BITS if wanted else kind >= 16, mask)
+
     return run
 
 
@@ -135,6 +169,7 @@ def _map_address(instruction):
         if rank(group.frame)[mask].any():
             raise UnsupportedError("the shared memory of another block")
         write(group.frame, read(group.frame), mask)
+
     return run
 
 
@@ -210,6 +245,7 @@ def _copy(instruction):
                 where = memory.index(at, taken, int(length), 1)
                 data[taken, :length] = memory.bytes[where[:, None] + np.arange(length)]
         _copies(block).start(block, offsets, data, mask)
+
     return run
 
 

@@ -7,10 +7,12 @@ _DECODERS = {}
 
 def opcode(*names):
     """Registers a function that takes an Instruction and gives its `run(block, group, mask)`."""
+
     def register(decoder):
         for name in names:
             _DECODERS[name] = decoder
         return decoder
+
     return register
 
 

@@ -1,4 +1,7 @@
-"""The registers of a function's call, and how instructions read and write them."""
+"""The registers of a function's call, and how instructions read and write them.
+
+Arrays that were read are never changed in place: a register's new values are a new array.
+"""
 
 import numpy as np
 
@@ -72,8 +75,16 @@ def reader(operand, type_name):
         bits = BITS[width]
         return lambda frame: frame.registers[operand].astype(bits).view(dtype)
     if isinstance(operand, Immediate):
-        value = _constant(operand.value, type_name)
-        return lambda frame: np.full(frame.block.width, value)
+        value, filled = _constant(operand.value, type_name), {}
+
+        def constant(frame):
+            width = frame.block.width
+            if width not in filled:
+                filled[width] = np.full(width, value)
+                filled[width].setflags(write=False)
+            return filled[width]
+
+        return constant
     if isinstance(operand, Negated):
         inner = reader(operand.operand, type_name)
         return lambda frame: ~inner(frame)
@@ -113,4 +124,5 @@ def pure(instruction, function, result_type, source_types, sources=None):
     def run(block, group, mask):
         frame = group.frame
         write(frame, function(*[read(frame) for read in reads]), mask)
+
     return run

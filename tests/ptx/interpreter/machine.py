@@ -1,9 +1,9 @@
 """Runs kernels of a PTX file on buffers.
 
-    machine = Machine(open("kernels.ptx").read(), "kernels.ptx")
-    x = machine.buffer(np.arange(64, dtype=np.float32))
-    machine.launch("scale", grid=2, block=32, parameters=[x, np.float32(3)])
-    machine.read(x)
+machine = Machine(open("kernels.ptx").read(), "kernels.ptx")
+x = machine.buffer(np.arange(64, dtype=np.float32))
+machine.launch("scale", grid=2, block=32, parameters=[x, np.float32(3)])
+machine.read(x)
 """
 
 import re
@@ -12,10 +12,19 @@ import subprocess
 
 import numpy as np
 
-from . import arithmetic, atomics, bits, comparison, control, conversion, matrices, warps  # noqa: F401  (they register opcodes)
+from . import (
+    arithmetic,
+    atomics,
+    bits,
+    comparison,
+    control,
+    conversion,
+    matrices,
+    warps,
+)  # noqa: F401  (they register opcodes)
 from .block import Block
 from .dispatch import decode
-from .errors import PtxError, UnsupportedError
+from .errors import PtxError
 from .memory import GLOBAL_WINDOW, PARAMETER_WINDOW, GlobalMemory, ParameterMemory, round_up
 from .syntax import Module
 
@@ -73,14 +82,16 @@ class Machine:
         data = np.zeros(variable.size, np.uint8)
         if variable.initial:
             for i, item in enumerate(re.findall(r"[^\s{},]+(?:\([^)]*\))?", variable.initial)):
-                if (match := re.fullmatch(r"(?:generic\()?([A-Za-z_$][\w$]*)\)?", item)):
+                if match := re.fullmatch(r"(?:generic\()?([A-Za-z_$][\w$]*)\)?", item):
                     value = self.module_symbol(match.group(1))
                 elif item[:2] in ("0f", "0F", "0d", "0D"):
                     value = int(item[2:], 16)
                 else:
                     value = int(item, 0)
                 size = variable.element
-                data[i * size:(i + 1) * size] = np.frombuffer((value % (1 << 8 * size)).to_bytes(size, "little"), np.uint8)
+                data[i * size : (i + 1) * size] = np.frombuffer(
+                    (value % (1 << 8 * size)).to_bytes(size, "little"), np.uint8
+                )
         return data
 
     # Kernels
@@ -92,7 +103,9 @@ class Machine:
             tool = shutil.which("cu++filt") or shutil.which("c++filt")
             readable = names
             if tool and names:
-                readable = subprocess.run([tool], input="\n".join(names), text=True, capture_output=True, check=True).stdout.splitlines()
+                readable = subprocess.run(
+                    [tool], input="\n".join(names), text=True, capture_output=True, check=True
+                ).stdout.splitlines()
             self._readable = dict(zip(names, readable))
         return self._readable
 
@@ -100,9 +113,16 @@ class Machine:
         """The one kernel with this name, mangled, or whose readable name the regular expression is found in."""
         if pattern in self.module.entries:
             return pattern
-        found = [name for name, readable in self.demangled().items() if re.search(pattern, readable) or re.search(pattern, name)]
+        found = [
+            name
+            for name, readable in self.demangled().items()
+            if re.search(pattern, readable) or re.search(pattern, name)
+        ]
         if len(found) != 1:
-            raise PtxError(f"kernel {pattern!r}: one expected, found {len(found)}: " + "; ".join(self.demangled()[name] for name in found[:8]))
+            raise PtxError(
+                f"kernel {pattern!r}: one expected, found {len(found)}: "
+                + "; ".join(self.demangled()[name] for name in found[:8])
+            )
         return found[0]
 
     def check(self, name):
@@ -128,13 +148,17 @@ class Machine:
                         waiting += [f for n in names if n and (f := self.module.functions.get(n)) and f.defined]
         return list(found.values())
 
-    def launch(self, kernel, grid, block, parameters, shared=0, cooperative=False, warps_apart=False, step_limit=20_000_000):
+    def launch(
+        self, kernel, grid, block, parameters, shared=0, cooperative=False, warps_apart=False, step_limit=20_000_000
+    ):
         """Runs a kernel to its end. Parameters: buffers, NumPy scalars, bytes of structs.
 
         `shared`: bytes of dynamic shared memory. `warps_apart`: a block's warps run one after the other between
         barriers, not in step. `cooperative`: the blocks live together and take turns.
         """
-        run = Launch(self, self.find(kernel), extents(grid), extents(block), parameters, shared, warps_apart, step_limit)
+        run = Launch(
+            self, self.find(kernel), extents(grid), extents(block), parameters, shared, warps_apart, step_limit
+        )
         x, y, z = run.grid
         blocks = ((i % x, i // x % y, i // (x * y)) for i in range(x * y * z))
         steps = 0
@@ -183,7 +207,9 @@ class Launch:
             elif isinstance(value, (np.generic, np.ndarray)):
                 raw = value.tobytes()
             else:
-                raise PtxError(f"parameter {variable.name}: a buffer, a NumPy scalar or bytes, not {type(value).__name__}")
+                raise PtxError(
+                    f"parameter {variable.name}: a buffer, a NumPy scalar or bytes, not {type(value).__name__}"
+                )
             if len(raw) != variable.size:
                 raise PtxError(f"parameter {variable.name} has {variable.size} bytes, given {len(raw)}")
             data.extend(bytes(round_up(len(data), variable.alignment) - len(data)))

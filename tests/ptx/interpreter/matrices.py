@@ -29,13 +29,15 @@ def whole_warps(block, mask):
     some, every = lanes.any(1), lanes.all(1)
     if (some != every).any():
         warp = int(np.argmax(some != every))
-        raise DivergenceError(f"block {block.index}: {int(lanes[warp].sum())} of 32 lanes of warp {warp} are at a matrix operation")
+        raise DivergenceError(
+            f"block {block.index}: {int(lanes[warp].sum())} of 32 lanes of warp {warp} are at a matrix operation"
+        )
     return np.flatnonzero(some)
 
 
 def shape_of(instruction):
     for modifier in instruction.modifiers:
-        if (match := re.fullmatch(r"m(\d+)n(\d+)k(\d+)", modifier)):
+        if match := re.fullmatch(r"m(\d+)n(\d+)k(\d+)", modifier):
             return tuple(map(int, match.groups()))
     raise UnsupportedError(f"{instruction.opcode} without a shape")
 
@@ -102,13 +104,16 @@ def product_sum(a, b, c):
 
 
 def _wrap(values, type_name):
-    return (values + 2 ** 31) % 2 ** 32 - 2 ** 31 if type_name == "s32" else values
+    return (values + 2**31) % 2**32 - 2**31 if type_name == "s32" else values
 
 
 _MMA_SHAPES = {
-    "f16": ((16, 8, 8), (16, 8, 16)), "bf16": ((16, 8, 8), (16, 8, 16)), "tf32": ((16, 8, 4), (16, 8, 8)),
+    "f16": ((16, 8, 8), (16, 8, 16)),
+    "bf16": ((16, 8, 8), (16, 8, 16)),
+    "tf32": ((16, 8, 4), (16, 8, 8)),
     "f64": ((8, 8, 4), (16, 8, 4), (16, 8, 8), (16, 8, 16)),
-    "s8": ((16, 8, 16), (16, 8, 32)), "u8": ((16, 8, 16), (16, 8, 32)),
+    "s8": ((16, 8, 16), (16, 8, 32)),
+    "u8": ((16, 8, 16), (16, 8, 32)),
 }
 
 
@@ -132,8 +137,14 @@ def _multiply(instruction):
     rest = set(instruction.modifiers[:-4]) - {"sync", "aligned", "row", "col", f"m{m}n{n}k{k}"}
     layout = [modifier for modifier in instruction.modifiers if modifier in ("row", "col")]
     accumulators = {"f64": ("f64",), "f16": ("f32", "f16"), "s8": ("s32",), "u8": ("s32",)}.get(a_type, ("f32",))
-    if (rest or layout != ["row", "col"] or shape not in _MMA_SHAPES.get(a_type, ()) or (a_type != b_type and not {a_type, b_type} <= {"s8", "u8"})
-            or d_type != c_type or d_type not in accumulators):
+    if (
+        rest
+        or layout != ["row", "col"]
+        or shape not in _MMA_SHAPES.get(a_type, ())
+        or (a_type != b_type and not {a_type, b_type} <= {"s8", "u8"})
+        or d_type != c_type
+        or d_type not in accumulators
+    ):
         raise UnsupportedError(f"mma.{'.'.join(instruction.modifiers)}")
     a, b, c = [_Operand(vector, t) for vector, t in zip(instruction.operands[1:], (a_type, b_type, c_type))]
     d = _Operand(instruction.operands[0], d_type)
@@ -149,6 +160,7 @@ def _multiply(instruction):
         fragment = scatter(_wrap(result, d_type), position_c, len(d.items), values)
         for write, bits in zip(writes, registers_of(fragment, d_type, d.width)):
             write(frame, bits, mask)
+
     return run
 
 
@@ -159,6 +171,7 @@ def _spread_positions(rows, columns):
     def position(register, value, values):
         number = ((register * values + value) * WARP + _LANE) % (rows * columns)
         return number // columns, number % columns
+
     return position
 
 
@@ -171,9 +184,38 @@ def _wmma_extent(shape, which):
 def _warp_matrix(instruction):
     action = instruction.modifiers[0]
     shape = shape_of(instruction)
-    known = {"load", "store", "mma", "sync", "aligned", "row", "col", "a", "b", "c", "d", "m{}n{}k{}".format(*shape),
-             "global", "shared", "shared::cta", "f16", "bf16", "tf32", "f32", "f64", "s8", "u8", "s32"}
-    if set(instruction.modifiers) - known or shape not in ((16, 16, 16), (32, 8, 16), (8, 32, 16), (16, 16, 8), (8, 8, 4)):
+    known = {
+        "load",
+        "store",
+        "mma",
+        "sync",
+        "aligned",
+        "row",
+        "col",
+        "a",
+        "b",
+        "c",
+        "d",
+        "m{}n{}k{}".format(*shape),
+        "global",
+        "shared",
+        "shared::cta",
+        "f16",
+        "bf16",
+        "tf32",
+        "f32",
+        "f64",
+        "s8",
+        "u8",
+        "s32",
+    }
+    if set(instruction.modifiers) - known or shape not in (
+        (16, 16, 16),
+        (32, 8, 16),
+        (8, 32, 16),
+        (16, 16, 8),
+        (8, 8, 4),
+    ):
         raise UnsupportedError(f"wmma.{'.'.join(instruction.modifiers)}")
     return {"load": _wmma_load, "store": _wmma_store, "mma": _wmma_multiply}[action](instruction, shape)
 
@@ -188,9 +230,14 @@ def _wmma_access(instruction, shape, which, address, stride):
 
     def addresses(frame):
         start = base(frame).reshape(-1, WARP)[:, :1, None]
-        ld = leading(frame).astype(np.int64).reshape(-1, WARP)[:, :1, None] if leading else (columns if by_rows else rows)
+        ld = (
+            leading(frame).astype(np.int64).reshape(-1, WARP)[:, :1, None]
+            if leading
+            else (columns if by_rows else rows)
+        )
         row, column = np.arange(rows)[:, None], np.arange(columns)
         return start + size * (row * ld + column if by_rows else column * ld + row)
+
     return addresses
 
 
@@ -223,6 +270,7 @@ def _wmma_load(instruction, shape):
         packed = np.ascontiguousarray(fragment).view(BITS[operand.width])
         for k, write in enumerate(writes):
             write(group.frame, np.ascontiguousarray(packed[:, :, k]).ravel(), mask)
+
     return run
 
 
@@ -240,6 +288,7 @@ def _wmma_store(instruction, shape):
         memory, offsets, warps, part = _each_element(block, space, addresses(group.frame), mask)
         matrix = gather(operand.values(group.frame), _spread_positions(rows, columns), rows, columns)
         memory.store(offsets, part, [matrix[warps].astype(BITS[8 * size]).ravel()])
+
     return run
 
 
@@ -248,19 +297,24 @@ def _wmma_multiply(instruction, shape):
     types = [modifier for modifier in instruction.modifiers if re.fullmatch(r"b?f\d+|tf32|[us]\d+", modifier)]
     # Without the operands' types they are halves: wmma.mma....f32.f32 names those of d and c.
     d_type, a_type, b_type, c_type = types if len(types) == 4 else (types[0], "f16", "f16", types[1])
-    a, b, c, d = [_Operand(vector, t) for vector, t in zip(instruction.operands[1:] + instruction.operands[:1],
-                                                           (a_type, b_type, c_type, d_type))]
+    a, b, c, d = [
+        _Operand(vector, t)
+        for vector, t in zip(instruction.operands[1:] + instruction.operands[:1], (a_type, b_type, c_type, d_type))
+    ]
     writes = [writer(item, f"b{d.width}") for item in d.items]
 
     def run(block, group, mask):
         frame = group.frame
         whole_warps(block, mask)
-        left, right, addend = [gather(operand.values(frame), _spread_positions(*extent), *extent)
-                               for operand, extent in ((a, (m, k)), (b, (k, n)), (c, (m, n)))]
+        left, right, addend = [
+            gather(operand.values(frame), _spread_positions(*extent), *extent)
+            for operand, extent in ((a, (m, k)), (b, (k, n)), (c, (m, n)))
+        ]
         result = _wrap(product_sum(left, right, addend), d_type)
         fragment = scatter(result, _spread_positions(m, n), len(d.items), d.width // width_of(d_type))
         for write, bits in zip(writes, registers_of(fragment, d_type, d.width)):
             write(frame, bits, mask)
+
     return run
 
 
@@ -287,12 +341,13 @@ def _load_matrices(instruction):
 
     def run(block, group, mask):
         givers = _rows_of_eights(block, mask, count)
-        (memory, offsets, _), = block.places(space, addresses(group.frame), givers)
+        ((memory, offsets, _),) = block.places(space, addresses(group.frame), givers)
         rows = np.stack(memory.load(offsets, givers, 8, 2), axis=1).view(np.uint16).reshape(block.warps, 4, 8, 8)
         for k, write in enumerate(writes):
             matrix = rows[:, k].transpose(0, 2, 1) if trans else rows[:, k]
             pair = np.stack([matrix[:, _G, 2 * _T], matrix[:, _G, 2 * _T + 1]], axis=-1)
             write(group.frame, pair.view(np.uint32).ravel(), mask)
+
     return run
 
 
@@ -312,8 +367,9 @@ def _store_matrices(instruction):
             matrix[:, _G, 2 * _T], matrix[:, _G, 2 * _T + 1] = pair[..., 0], pair[..., 1]
             rows[:, k] = matrix.transpose(0, 2, 1) if trans else matrix
         halves = rows.reshape(block.width, 8).view(np.uint64)
-        (memory, offsets, _), = block.places(space, addresses(group.frame), givers)
+        ((memory, offsets, _),) = block.places(space, addresses(group.frame), givers)
         memory.store(offsets, givers, [np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])])
+
     return run
 
 
@@ -330,4 +386,5 @@ def _transpose_matrix(instruction):
         matrix[:, 2 * _T, _G], matrix[:, 2 * _T + 1, _G] = pair[..., 0], pair[..., 1]
         moved = np.stack([matrix[:, _G, 2 * _T], matrix[:, _G, 2 * _T + 1]], axis=-1)
         write(group.frame, moved.view(np.uint32).ravel(), mask)
+
     return run

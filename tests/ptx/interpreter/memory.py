@@ -114,10 +114,12 @@ class GlobalMemory(Memory):
         buffer = bisect.bisect_right(self.starts, at) - 1
         if buffer < 0:
             return f"offset {at}, below every buffer"
-        return f"offset {at - self.starts[buffer]} of buffer {buffer}, which has {self.ends[buffer] - self.starts[buffer]}"
+        return (
+            f"offset {at - self.starts[buffer]} of buffer {buffer}, which has {self.ends[buffer] - self.starts[buffer]}"
+        )
 
     def slice(self, start, size):
-        return self.bytes[start:start + size]
+        return self.bytes[start : start + size]
 
 
 class SharedMemory(Memory):
@@ -141,7 +143,9 @@ class SharedMemory(Memory):
         complete = self.known.view(BITS[8 * unit])[at] == int("01" * unit, 16)
         if not complete.all():
             bad = where[~complete.all(1)][0]
-            raise MemoryFault(f"shared memory: {size} bytes read at {int(bad)} were never written, or a copy to them is on its way")
+            raise MemoryFault(
+                f"shared memory: {size} bytes read at {int(bad)} were never written, or a copy to them is on its way"
+            )
 
     def written(self, where, size):
         self.mark(where, size, True)
@@ -177,7 +181,7 @@ class ParameterMemory(Memory):
 
     def __init__(self, data):
         super().__init__(len(data))
-        self.bytes[:len(data)] = np.frombuffer(data, np.uint8)
+        self.bytes[: len(data)] = np.frombuffer(data, np.uint8)
 
     def written(self, where, size):
         raise MemoryFault("a kernel's parameters are constant")

@@ -12,8 +12,11 @@ import numpy as np
 from .errors import UnsupportedError
 
 BITS = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
-INTEGERS = {f"{sign}{width}": np.dtype(f"{kind}{width // 8}")
-            for sign, kind in (("u", "u"), ("s", "i"), ("b", "u")) for width in (8, 16, 32, 64)}
+INTEGERS = {
+    f"{sign}{width}": np.dtype(f"{kind}{width // 8}")
+    for sign, kind in (("u", "u"), ("s", "i"), ("b", "u"))
+    for width in (8, 16, 32, 64)
+}
 NATIVE_FLOATS = {"f16": np.dtype(np.float16), "f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 PACKED = {"f16x2": "f16", "bf16x2": "bf16"}
 
@@ -101,7 +104,9 @@ def round_to(values, fmt, rounding):
     _, exponent = np.frexp(values)
     ulp = np.maximum(exponent - fmt.precision, fmt.smallest_ulp)
     finite = np.isfinite(values)
-    result = np.where(finite, np.ldexp(to_integral(np.ldexp(np.where(finite, values, 0.0), -ulp), rounding), ulp), values)
+    result = np.where(
+        finite, np.ldexp(to_integral(np.ldexp(np.where(finite, values, 0.0), -ulp), rounding), ulp), values
+    )
     over = finite & (np.abs(result) > fmt.largest)
     if over.any():
         to_infinity = {"rz": np.zeros_like(over), "rm": values < 0, "rp": values > 0}.get(rounding, over)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import PtxError
-from .numerics import INTEGERS, NATIVE_FLOATS, widen, width_of
+from .numerics import INTEGERS, widen, width_of
 
 
 @dataclass
@@ -97,14 +97,18 @@ def plain(name):
 
 def kernel_named(machine, name):
     """The kernel whose readable name holds this one."""
-    found = [mangled for mangled, readable in machine.demangled().items() if plain(name) in plain(readable) or mangled == name]
+    found = [
+        mangled
+        for mangled, readable in machine.demangled().items()
+        if plain(name) in plain(readable) or mangled == name
+    ]
     if len(found) != 1:
         raise PtxError(f"kernel {name}: one expected, found {len(found)}")
     return found[0]
 
 
-def run(machine, case, **options):
-    """Executes a case. Returns [(buffer, distance, tolerance)] and the names of the kernels that ran."""
+def execute(machine, case, **options):
+    """Runs a case's launches. Returns its buffers by name, and the kernels that ran."""
     buffers = {name: machine.buffer(raw) for name, (_, raw) in case.buffers.items()}
     ran = []
     for launch in case.launches:
@@ -112,14 +116,19 @@ def run(machine, case, **options):
         for data, pointers in launch.parameters:
             data = bytearray(data)
             for offset, name, into in pointers:
-                data[offset:offset + 8] = (buffers[name].address + into).to_bytes(8, "little")
+                data[offset : offset + 8] = (buffers[name].address + into).to_bytes(8, "little")
             parameters.append(bytes(data))
         kernel = kernel_named(machine, launch.kernel)
         machine.launch(kernel, launch.grid, launch.block, parameters, shared=launch.shared, **options)
         ran.append(kernel)
+    return {name: machine.read(buffer) for name, buffer in buffers.items()}, ran
+
+
+def run(machine, case, **options):
+    """Executes a case. Returns [(buffer, distance, tolerance)] and the names of the kernels that ran."""
+    found, ran = execute(machine, case, **options)
     results = []
     for name, tolerance, wanted in case.expected:
         type_name = case.buffers[name][0]
-        found = machine.read(buffers[name])
-        results.append((name, distance(values(type_name, found), values(type_name, wanted)), tolerance))
+        results.append((name, distance(values(type_name, found[name]), values(type_name, wanted)), tolerance))
     return results, ran

@@ -7,8 +7,10 @@ from .errors import PtxError, UnsupportedError
 from .numerics import width_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Register:
+    """One object for each register of a function: compared as such."""
+
     name: str
     width: int
 
@@ -16,12 +18,14 @@ class Register:
 @dataclass(frozen=True)
 class Special:
     """A register that the machine sets: %tid.x, %laneid."""
+
     name: str
 
 
 @dataclass(frozen=True)
 class Immediate:
     """An integer, or the bits of 0f... and 0d...; a decimal fraction is kept as a float."""
+
     value: object
 
 
@@ -89,9 +93,13 @@ class Body:
     variables: list = field(default_factory=list)
 
 
-_SPECIAL = re.compile(r"%(n?tid|n?ctaid|cluster_n?ctaid)\.[xyz]$|%(laneid|n?warpid|n?smid|gridid|lanemask_\w+|clock(_hi|64)?|"
-                      r"globaltimer(_lo|_hi)?|envreg\d+|\w+_smem_size|is_explicit_cluster|cluster_n?ctarank)$")
-_VARIABLE = re.compile(r"(?:\.align\s+(\d+)\s*)?(?:\.(v[24])\s+)?\.(\w+)\s+([\w$%]+)\s*((?:\[\s*\d*\s*\]\s*)*)(?:=\s*(.*))?$", re.S)
+_SPECIAL = re.compile(
+    r"%(n?tid|n?ctaid|cluster_n?ctaid)\.[xyz]$|%(laneid|n?warpid|n?smid|gridid|lanemask_\w+|clock(_hi|64)?|"
+    r"globaltimer(_lo|_hi)?|envreg\d+|\w+_smem_size|is_explicit_cluster|cluster_n?ctarank)$"
+)
+_VARIABLE = re.compile(
+    r"(?:\.align\s+(\d+)\s*)?(?:\.(v[24])\s+)?\.(\w+)\s+([\w$%]+)\s*((?:\[\s*\d*\s*\]\s*)*)(?:=\s*(.*))?$", re.S
+)
 
 
 def _split(text):
@@ -160,8 +168,12 @@ class Module:
     def __init__(self, text, path="<ptx>"):
         self.path = path
         # Comments go, their line ends stay, so that lines keep their numbers.
-        self.text = re.sub(r'"[^"\n]*"|//[^\n]*|/\*.*?\*/',
-                           lambda m: m.group() if m.group()[0] == '"' else re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
+        self.text = re.sub(
+            r'"[^"\n]*"|//[^\n]*|/\*.*?\*/',
+            lambda m: m.group() if m.group()[0] == '"' else re.sub(r"[^\n]", " ", m.group()),
+            text,
+            flags=re.S,
+        )
         self.functions, self.variables, self.files = {}, {}, {}
         for number, name in re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]*)"', self.text, re.M):
             self.files[number] = name
@@ -184,34 +196,42 @@ class Module:
 
     def _scan(self):
         text, at = self.text, 0
-        while (match := re.compile(r"\S").search(text, at)):
+        while match := re.compile(r"\S").search(text, at):
             at = match.start()
-            if (match := re.compile(r"\.(version|target|address_size|file|loc)\b[^\n]*").match(text, at)):
+            if match := re.compile(r"\.(version|target|address_size|file|loc)\b[^\n]*").match(text, at):
                 at = match.end()
-            elif (match := re.compile(r"\.section\s+[^{]*").match(text, at)):
+            elif match := re.compile(r"\.section\s+[^{]*").match(text, at):
                 at = self._end_of_block(match.end())
-            elif (match := re.compile(r"((?:\.(?:visible|extern|weak|common)\s+)*)\.(entry|func)\b").match(text, at)):
+            elif match := re.compile(r"((?:\.(?:visible|extern|weak|common)\s+)*)\.(entry|func)\b").match(text, at):
                 at = self._function(match)
-            elif (match := re.compile(r"((?:\.(?:visible|extern|weak|common)\s+)*)\.(global|const|shared)\b([^;]*);").match(text, at)):
+            elif match := re.compile(
+                r"((?:\.(?:visible|extern|weak|common)\s+)*)\.(global|const|shared)\b([^;]*);"
+            ).match(text, at):
                 variable = parse_variable(match.group(3), match.group(2), "extern" in match.group(1))
                 self.variables[variable.name] = variable
                 at = match.end()
-            elif (match := re.compile(r"\.pragma[^;]*;").match(text, at)):
+            elif match := re.compile(r"\.pragma[^;]*;").match(text, at):
                 at = match.end()
             else:
                 raise UnsupportedError(f"directive {text[at:at + 40]!r}").at(f"{self.path}:{self.line(at)}")
 
     def _function(self, match):
         text = self.text
-        header = re.compile(r"\s*(?:\(([^()]*)\)\s*)?([\w$]+)\s*(?:\(([^()]*)\))?([^{;]*)([{;])").match(text, match.end())
+        header = re.compile(r"\s*(?:\(([^()]*)\)\s*)?([\w$]+)\s*(?:\(([^()]*)\))?([^{;]*)([{;])").match(
+            text, match.end()
+        )
         returns, name, parameters, _, opening = header.groups()
-        parse = lambda listed: [parse_variable(re.sub(r"^\.(param|reg)\b", "", p), "param") for p in _split(listed or "")]
+        parse = lambda listed: [
+            parse_variable(re.sub(r"^\.(param|reg)\b", "", p), "param") for p in _split(listed or "")
+        ]
         span, at = None, header.end()
         if opening == "{":
             at = self._end_of_block(header.end() - 1)
             span = (header.end(), at - 1)
         if span or name not in self.functions:
-            self.functions[name] = Function(self, name, match.group(2) == "entry", parse(returns), parse(parameters), span)
+            self.functions[name] = Function(
+                self, name, match.group(2) == "entry", parse(returns), parse(parameters), span
+            )
         return at
 
 
@@ -222,26 +242,30 @@ class _BodyParser:
         self.module, self.at, self.end = module, start, end
         self.body, self.scopes, self.scope_count, self.loc = Body(), [({}, {}, "")], 0, ""
         self.line, self.counted, self.branches = module.line(start), start, []
+        # Operands by their text, and registers by name; the former change meaning with declarations and scopes.
+        self.known, self.registers = {}, {}
 
     def parse(self):
         text = self.module.text
         blank, label = re.compile(r"\S"), re.compile(r"([$\w%]+)\s*:(?!:)")
-        while (match := blank.search(text, self.at, self.end)):
+        while match := blank.search(text, self.at, self.end):
             self.at = match.start()
             self.line += text.count("\n", self.counted, self.at)
             self.counted = self.at
             if text[self.at] == "{":
                 self.scope_count += 1
                 self.scopes.append(({}, {}, f"@{self.scope_count}"))
+                self.known.clear()
                 self.at += 1
             elif text[self.at] == "}":
                 self.scopes.pop()
+                self.known.clear()
                 self.at += 1
             elif text[self.at] == ";":
                 self.at += 1
-            elif text[self.at:self.at + 5] in (".loc ", ".loc\t"):
+            elif text[self.at : self.at + 5] in (".loc ", ".loc\t"):
                 self._location(self._until("\n"))
-            elif (match := label.match(text, self.at, self.end)):
+            elif match := label.match(text, self.at, self.end):
                 self.at = match.end()
                 self._label(match.group(1))
             else:
@@ -252,7 +276,7 @@ class _BodyParser:
     def _until(self, mark):
         stop = self.module.text.find(mark, self.at, self.end)
         stop = self.end if stop < 0 else stop
-        statement, self.at = self.module.text[self.at:stop], stop + 1
+        statement, self.at = self.module.text[self.at : stop], stop + 1
         # The line is that of the statement's start; the ends of lines within it are counted at the next one.
         return statement.strip()
 
@@ -261,13 +285,14 @@ class _BodyParser:
         self.loc = f"{self.module.files.get(number, number)}:{line}"
 
     def _label(self, name):
-        if (match := re.compile(r"\s*\.branchtargets([^;]*);").match(self.module.text, self.at)):
+        if match := re.compile(r"\s*\.branchtargets([^;]*);").match(self.module.text, self.at):
             self.body.tables[name] = _split(match.group(1))
             self.at = match.end()
-        elif (match := re.compile(r"\s*\.callprototype[^;]*;").match(self.module.text, self.at)):
+        elif match := re.compile(r"\s*\.callprototype[^;]*;").match(self.module.text, self.at):
             self.at = match.end()
         else:
             suffix = self.scopes[-1][2]
+            self.known.clear()
             self.scopes[-1][0][name] = name + suffix
             self.body.labels[name + suffix] = len(self.body.code)
 
@@ -287,14 +312,15 @@ class _BodyParser:
     def _declaration(self, statement):
         kind, rest = re.match(r"\.(\w+)\s*(.*)", statement, re.S).groups()
         names, prefixes, suffix = self.scopes[-1]
+        self.known.clear()
         if kind == "reg":
             match = re.match(r"\.(\w+)\s+(.*)", rest, re.S)
             width = width_of(match.group(1))
             for name in _split(match.group(2)):
-                if (counted := re.fullmatch(r"(\S+?)\s*<\s*\d+\s*>", name)):
+                if counted := re.fullmatch(r"(\S+?)\s*<\s*\d+\s*>", name):
                     prefixes[counted.group(1)] = width
                 else:
-                    names[name] = Register(name + suffix, width)
+                    names[name] = self._register(name + suffix, width)
         elif kind in ("local", "shared", "param"):
             variable = parse_variable(rest, kind)
             names[variable.name] = variable.name + suffix
@@ -314,7 +340,15 @@ class _BodyParser:
         if name == "bra":
             self.branches.append((self.body.code[-1], [scope[2] for scope in reversed(self.scopes)]))
 
+    def _register(self, name, width):
+        return self.registers.setdefault(name, Register(name, width))
+
     def _operand(self, text):
+        if text not in self.known:
+            self.known[text] = self._new_operand(text)
+        return self.known[text]
+
+    def _new_operand(self, text):
         if text[0] == "!":
             return Negated(self._operand(text[1:].strip()))
         if text[0] in "{(":
@@ -330,12 +364,12 @@ class _BodyParser:
             return Immediate(number)
         if _SPECIAL.match(text):
             return Special(text)
-        if (match := re.fullmatch(r"([\w$%]+)\s*\+\s*(-?\w+)", text)):
+        if match := re.fullmatch(r"([\w$%]+)\s*\+\s*(-?\w+)", text):
             return Symbol(self._name(match.group(1)).name, _number(match.group(2)))
         return self._name(text)
 
     def _address(self, text):
-        if (match := re.fullmatch(r"([\w$%]+)\s*([+-])\s*(-?\w+)", text)):
+        if match := re.fullmatch(r"([\w$%]+)\s*([+-])\s*(-?\w+)", text):
             offset = _number(match.group(3))
             return Address(self._operand(match.group(1)), -offset if match.group(2) == "-" else offset)
         if "," in text:
@@ -348,7 +382,7 @@ class _BodyParser:
                 found = names[text]
                 return found if isinstance(found, Register) else Symbol(found)
             if (match := re.fullmatch(r"(\D*(?:\d+\D+)*?)(\d+)", text)) and match.group(1) in prefixes:
-                return Register(text + suffix, prefixes[match.group(1)])
+                return self._register(text + suffix, prefixes[match.group(1)])
         if not re.fullmatch(r"[\w$%]+", text):
             raise UnsupportedError(f"operand {text!r}")
         if text[0] == "%":

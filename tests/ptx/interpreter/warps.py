@@ -23,6 +23,7 @@ def together(instruction, members_operand, run):
         if outside.any():
             raise PtxError(f"thread {int(np.argmax(outside))} is not in its own member mask")
         run(block, group.frame, mask, named)
+
     return waiting
 
 
@@ -55,7 +56,9 @@ def _shuffle(instruction):
     if not instruction.has("sync"):
         raise UnsupportedError("shfl without .sync")
     destination = instruction.operands[0]
-    destination, in_range = (destination.first, destination.second) if isinstance(destination, Pair) else (destination, Symbol("_"))
+    destination, in_range = (
+        (destination.first, destination.second) if isinstance(destination, Pair) else (destination, Symbol("_"))
+    )
     value, where, clamp = [reader(operand, "u32") for operand in instruction.operands[1:4]]
     write, write_range = writer(destination, "u32"), writer(in_range, "pred")
     mode = instruction.modifiers[1]
@@ -64,6 +67,7 @@ def _shuffle(instruction):
         values, valid = shuffle(mode, value(frame), where(frame), clamp(frame), mask)
         write(frame, values, mask)
         write_range(frame, valid, mask)
+
     return together(instruction, instruction.operands[4], run)
 
 
@@ -98,6 +102,7 @@ def _vote(instruction):
             all_true, any_true = (votes | ~there).all(2), (votes & there).any(2)
             result = {"all": all_true, "any": any_true, "uni": all_true | ~any_true}[mode]
         write(frame, result.ravel(), mask)
+
     return together(instruction, instruction.operands[2], run)
 
 
@@ -108,6 +113,7 @@ def _active(instruction):
     def run(block, group, mask):
         active = (mask.reshape(block.warps, WARP) * _BITS).sum(1).astype(np.uint32)
         write(group.frame, np.repeat(active, WARP), mask)
+
     return run
 
 
@@ -122,6 +128,7 @@ def _elect(instruction):
         first = fellows(block, mask, named).argmax(2).ravel()
         write_lane(frame, first.astype(np.uint32), mask)
         write(frame, block.lane == first, mask)
+
     return together(instruction, instruction.operands[1], run)
 
 
@@ -130,7 +137,9 @@ def _match(instruction):
     allow(instruction, "any", "all", "sync", "b32", "b64")
     read = reader(instruction.operands[1], instruction.type)
     destination = instruction.operands[0]
-    destination, agree = (destination.first, destination.second) if isinstance(destination, Pair) else (destination, Symbol("_"))
+    destination, agree = (
+        (destination.first, destination.second) if isinstance(destination, Pair) else (destination, Symbol("_"))
+    )
     write, write_agree = writer(destination, "u32"), writer(agree, "pred")
 
     def run(block, frame, mask, named):
@@ -141,14 +150,21 @@ def _match(instruction):
             equal = equal & same[:, :, None]
             write_agree(frame, same.ravel(), mask)
         write(frame, (equal * _BITS).sum(2).astype(np.uint32).ravel(), mask)
+
     return together(instruction, instruction.operands[2], run)
 
 
 @opcode("redux")
 def _reduce(instruction):
     allow(instruction, "sync", "add", "min", "max", "and", "or", "xor", "u32", "s32", "b32")
-    function, neutral = {"add": (np.add, 0), "min": (np.minimum, None), "max": (np.maximum, None), "and": (np.bitwise_and, -1),
-                         "or": (np.bitwise_or, 0), "xor": (np.bitwise_xor, 0)}[instruction.modifiers[1]]
+    function, neutral = {
+        "add": (np.add, 0),
+        "min": (np.minimum, None),
+        "max": (np.maximum, None),
+        "and": (np.bitwise_and, -1),
+        "or": (np.bitwise_or, 0),
+        "xor": (np.bitwise_xor, 0),
+    }[instruction.modifiers[1]]
     read, write = reader(instruction.operands[1], instruction.type), writer(instruction.operands[0], instruction.type)
 
     def run(block, frame, mask, named):
@@ -159,4 +175,5 @@ def _reduce(instruction):
             missing = np.int64(neutral).astype(values.dtype)
         result = function.reduce(np.where(there, values, missing), axis=2).astype(values.dtype)
         write(frame, result.ravel(), mask)
+
     return together(instruction, instruction.operands[2], run)
