@@ -304,6 +304,15 @@ class Warps(unittest.TestCase):
         )
         np.testing.assert_array_equal(run(body), np.where(np.arange(64) % 2, 0, 5))
 
+    def test_lanes_that_come_in_two_groups(self):
+        """Some threads may return, so the branch's ways meet at the end alone: the vote waits for both."""
+        found = run(
+            "  mov.u32 %r1, 0;\n  and.b32 %r2, %r0, 1;\n  setp.eq.u32 %p0, %r2, 0;\n  @%p0 bra L;\n  setp.eq.u32 %p1, %r0, 1;\n"
+            "  @%p1 ret;\nL:\n  vote.sync.ballot.b32 %r1, 1, 0xFFFFFFFF;",
+            block=32,
+        )
+        np.testing.assert_array_equal(found, np.where(np.arange(32) == 1, 0, 2**32 - 3))
+
     def test_a_lane_that_never_comes(self):
         with self.assertRaisesRegex(DivergenceError, "31 threads wait for thread 4, which its member mask names"):
             run(

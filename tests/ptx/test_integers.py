@@ -76,6 +76,14 @@ class Arithmetic(unittest.TestCase):
             ]
             np.testing.assert_array_equal(found, np.array(expected, np.uint64))
 
+    def test_carry_through_a_middle_of_ones(self):
+        """The middle word overflows by the carry alone."""
+        low, ones = interesting(np.uint32, N, 1), np.full(N, 2**32 - 1, np.uint32)
+        found = evaluate("add.cc.u32 %w0, %a, %a; addc.cc.u32 %w0, %b, 0; addc.u32 %d, 7, 0;", np.uint32, a=low, b=ones)
+        np.testing.assert_array_equal(found, 7 + (low.astype(np.int64) * 2 >= 2**32))
+        found = evaluate("sub.cc.u32 %w0, %a, 5; subc.cc.u32 %w0, 0, 0; subc.u32 %d, 7, 0;", np.uint32, a=low, b=ones)
+        np.testing.assert_array_equal(found, 7 - (low < 5).astype(int))
+
     def test_dot_of_bytes(self):
         a, b, c = interesting(np.uint32, N, 1), interesting(np.uint32, N, 2), interesting(np.uint32, N, 3)
         found = evaluate("dp4a.s32.u32 %d, %a, %b, %c;", np.uint32, a=a, b=b, c=c)

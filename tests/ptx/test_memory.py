@@ -159,6 +159,7 @@ class Refusals(unittest.TestCase):
 class Atomics(unittest.TestCase):
     def test_each_operation(self):
         start, x = np.uint32(0xFFFFFFF0), np.arange(32, dtype=np.uint32) * 77 % 50
+        x[1] = 0
         operations = {
             "add": lambda a, b: (a + b) % 2**32,
             "min": min,
@@ -246,6 +247,14 @@ class AsynchronousCopies(unittest.TestCase):
         for wait, offset in (("", ""), ("  cp.async.wait_group 2;\n", ""), ("  cp.async.wait_group 1;\n", "+512")):
             with self.assertRaisesRegex(MemoryFault, "a copy to them is on its way"):
                 run(self.START + wait + self.READ.format(offset), self.DATA, np.zeros(128, np.uint32))
+
+    def test_what_stood_there_is_gone_at_once(self):
+        written = self.START.replace(
+            "  cp.async.cg", "  st.shared.u32 [%r2], %r0;\n  ld.shared.u32 %r4, [%r2];\n  cp.async.cg", 1
+        )
+        run(written, self.DATA, np.zeros(128, np.uint32))
+        with self.assertRaisesRegex(MemoryFault, "on its way"):
+            run(written + "  ld.shared.u32 %r4, [%r2];", self.DATA, np.zeros(128, np.uint32))
 
     def test_wait_all_takes_what_is_not_committed(self):
         text = self.START.replace("  cp.async.commit_group;\n", "")

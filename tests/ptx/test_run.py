@@ -9,6 +9,7 @@ import unittest
 import numpy as np
 
 from harness import HERE, assemble
+from interpreter.replay import distance
 
 SCALE = """.version 8.4
 .target sm_80
@@ -137,6 +138,18 @@ class Run(unittest.TestCase):
         self.assertEqual(self.run_tool("replay", "scale.ptx", "nan.txt").returncode, 1)
         (self.folder / "none.txt").write_text("\n".join(self.recording([0] * 6).splitlines()[:-1]))
         self.assertIn("nothing is expected", self.run_tool("replay", "scale.ptx", "none.txt").stderr)
+
+    def test_distance(self):
+        self.assertAlmostEqual(distance(np.array([3.0, 4.5]), np.array([3.0, 4.0])), 0.1)
+        self.assertEqual(distance(np.array([0.5]), np.array([0.0])), 0.5)
+        for found, wanted in (
+            ([1, np.nan], [1, 2]),
+            ([1, np.inf], [1, 2]),
+            ([1, 2], [1, np.nan]),
+            ([np.inf], [-np.inf]),
+        ):
+            self.assertEqual(distance(np.array(found, float), np.array(wanted, float)), np.inf)
+        self.assertEqual(distance(np.array([np.nan, np.inf, 1]), np.array([np.nan, np.inf, 1])), 0)
 
     def test_replay_past_a_buffer(self):
         text = self.recording([0, 4, 7, 10, 0, 0]).replace("8 y 4", "8 y 16")
