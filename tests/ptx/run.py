@@ -95,7 +95,8 @@ def run_kernel(options):
     return 0
 
 
-def replay_recordings(options):
+def replay_recordings(options, also=lambda case, found: []):
+    """`also(case, found)`: more results (name, distance, tolerance) of the buffers that a case left."""
     failed, ran, machine = 0, set(), load(options.file)
     for path in options.recordings:
         with open(path, encoding="utf-8") as lines:
@@ -103,7 +104,10 @@ def replay_recordings(options):
         for case in cases:
             started = time.monotonic()
             try:
-                results, kernels = replay.run(machine, case, cooperative=options.cooperative, warps_apart=options.apart)
+                found, kernels = replay.execute(
+                    machine, case, cooperative=options.cooperative, warps_apart=options.apart
+                )
+                results = replay.compare(case, found) + also(case, found)
             except PtxError as error:
                 print(f"error: {case.name}: {error}", file=sys.stderr)
                 failed += 1

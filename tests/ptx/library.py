@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""dense.py FILE.ptx RECORDING: calls of objectives over pairs, run from PTX, beside their definition in NumPy's float64.
+"""library.py FILE.ptx RECORDING: every kernel of the library, run from PTX.
 
-A second reference for what run.py replay compares with the library's own host engine: all logits at once, no tiles.
+What `run.py replay` does, and results of objectives over pairs beside their definition in NumPy's float64 too: a second
+reference, with all logits at once and no code of the library's.
 """
 
+import argparse
 import sys
 
+import run  # which says so if there is no NumPy
 import numpy as np
-
 from interpreter import replay
-from interpreter.machine import Machine
 
 TEMPERATURE = 0.1
 WIDTH = 24
@@ -87,38 +88,41 @@ CASES = {
 }
 
 
-def check(machine, case, objective, elements):
-    """Distances of a case's results from the definition, by name."""
-    given = []
-    for name in ("anchors", "positives", "queue"):
-        type_name, raw = case.buffers[f"{elements}.{name}"]
-        given.append(replay.values(type_name, raw).reshape(-1, WIDTH))
-    found, _ = replay.execute(machine, case)
-    off = {}
-    for name, wanted in objective(*given).items():
-        buffer = f"{elements}.{name}"
-        off[name] = replay.distance(replay.values(case.buffers[buffer][0], found[buffer]), np.ravel(wanted))
-    return off
+def beside_definition():
+    """What run.py is to compare too. The first case of a name is the call for one value, the second that for samples."""
+    seen = set()
+
+    def compare(case, found):
+        if case.name in seen or case.name not in CASES:
+            return []
+        seen.add(case.name)
+        objective, elements, tolerance = CASES[case.name]
+        given = []
+        for name in ("anchors", "positives", "queue"):
+            type_name, raw = case.buffers[f"{elements}.{name}"]
+            given.append(replay.values(type_name, raw).reshape(-1, WIDTH))
+        results = []
+        for name, wanted in objective(*given).items():
+            buffer = f"{elements}.{name}"
+            values = replay.values(case.buffers[buffer][0], found[buffer])
+            results.append((f"{name} beside its definition", replay.distance(values, np.ravel(wanted)), tolerance))
+        print(f"{case.name}: " + ", ".join(f"{name} {off:.1e}" for name, off, _ in results))
+        return results
+
+    return compare, seen
 
 
 def main():
-    path, recording = sys.argv[1:]
-    with open(path, encoding="utf-8") as text, open(recording, encoding="utf-8") as lines:
-        machine, cases = Machine(text.read(), path), replay.read(lines)
-    failed = 0
-    for name, (objective, elements, tolerance) in CASES.items():
-        # The first of a name is the call for one value; the second, for one loss a sample.
-        case = next((case for case in cases if case.name == name), None)
-        if case is None:
-            print(f"error: no case {name}", file=sys.stderr)
-            failed += 1
-            continue
-        off = check(machine, case, objective, elements)
-        print(f"{name}: " + ", ".join(f"{result} {distance:.1e}" for result, distance in off.items()))
-        if not max(off.values()) <= tolerance:
-            print(f"error: {name}: {tolerance:.1e} is allowed", file=sys.stderr)
-            failed += 1
-    return int(failed > 0)
+    file, recording = sys.argv[1:]
+    compare, seen = beside_definition()
+    options = argparse.Namespace(
+        file=file, recordings=[recording], every="device::run<", cooperative=False, apart=False
+    )
+    status = run.replay_recordings(options, compare)
+    for name in set(CASES) - seen:
+        print(f"error: no case {name}", file=sys.stderr)
+        status = 1
+    return status
 
 
 if __name__ == "__main__":
