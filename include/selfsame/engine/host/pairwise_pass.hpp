@@ -320,11 +320,7 @@ class pairwise_pass {
         tiles_.row_set = &rows_;
         tiles_.column_set = &other();
         tiles_.one_set = one_set;
-        if constexpr (one_set) {
-            tiles_.excluded = {{0, n_, -n_}, 3};
-        } else if constexpr (!own_queue) {
-            tiles_.excluded = {{0}, 1};
-        }
+        tiles_.excluded = excluded_diagonals::of<negatives>(n_);
         const auto side = [&](index_t n, reducer*& state, kept_rows<T, Objective>& kept, T*& weight) {
             state = memory_.template take<reducer>(n);
             kept = {memory_.template take<T>(n * kept_rows<T, Objective>::fields), n};
