@@ -66,6 +66,13 @@ auto as_context(const C& c) {
     }
 }
 
+template <class C>
+using context_of = decltype(as_context(std::declval<const C&>()));
+
+/// The memory that a policy's system works on.
+template <class Policy>
+inline constexpr memory_space memory_of = memory_space::host;
+
 /// How loops run on a Thrust system. The primary serves sequential policies; interop/tbb.hpp adds TBB's.
 template <class Policy>
 struct executor {
@@ -148,7 +155,9 @@ class scratch {
             thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
             throw std::bad_alloc();
         }
-        detail::prefer_huge_pages(thrust::raw_pointer_cast(buffer_.first), bytes);
+        if constexpr (memory_of<Policy> == memory_space::host) {
+            detail::prefer_huge_pages(thrust::raw_pointer_cast(buffer_.first), bytes);
+        }
         const auto address = reinterpret_cast<std::uintptr_t>(thrust::raw_pointer_cast(buffer_.first));
         next_ =
             reinterpret_cast<std::uint8_t*>((address + scratch_alignment - 1) / scratch_alignment * scratch_alignment);

@@ -9,7 +9,7 @@
 
 namespace selfsame::inline SELFSAME_ISA::device {
 
-/// Puts the splits' states of rows together. loss may be null.
+/// Puts the splits' states of rows together. Row i of sample i or i - samples has the sample's positive.
 template <class T, class Objective>
 struct finish_rows : thread_each {
     using reducer = typename Objective::template reducer<T>;
@@ -18,6 +18,7 @@ struct finish_rows : thread_each {
     const reducer* partial;
     index_t count, splits;
     const T* positive_logit;
+    index_t samples;
     kept_values<T, Objective> kept;
     T* loss;
 
@@ -25,7 +26,7 @@ struct finish_rows : thread_each {
     SELFSAME_DEVICE void operator()(C& c) const {
         const index_t i = item(c);
         if (i >= count) return;
-        const T y = positive_logit[i];
+        const T y = positive_logit[i < samples ? i : i - samples];
         reducer state = reducer::around(y);
         for (index_t s = 0; s < splits; ++s) state.merge(partial[s * count + i]);
         const T value = state.value();
@@ -85,6 +86,21 @@ struct temperature_slope {
     }
 };
 
+/// Values that `forward` saves, and back.
+template <class From, class To>
+struct copy_values : thread_each {
+    static constexpr const char* name = "copy_values";
+    From from;
+    To to;
+    index_t count;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t i = item(c);
+        if (i < count) to[i] = from[i];
+    }
+};
+
 /// What upstream gradients are read from: a value, or a tensor of one or of one a sample.
 struct upstream_value {
     double value;
@@ -105,10 +121,10 @@ struct weigh_rows : thread_each {
     Objective objective;
     Upstream upstream;
     double share;
-    index_t count;                         // samples
-    kept_type first, second;               // the second rows of samples, where they have two
-    T *first_weight, *second_weight;       // null: no second rows
-    T *pull, *second_pull;                 // null: not apart from the first
+    index_t count;                    // samples
+    kept_type first, second;          // their rows, where they have two
+    T *first_weight, *second_weight;  // second: null where they have one
+    T* pull;
 
     template <block_context C>
     SELFSAME_DEVICE void operator()(C& c) const {
@@ -122,7 +138,6 @@ struct weigh_rows : thread_each {
             p = p + w * objective.positive_weight(second.at(i));
         }
         pull[i] = p;
-        if (second_pull != nullptr) second_pull[i] = p;
     }
 };
 
@@ -146,14 +161,9 @@ struct finish_gradients : warp_each {
         if (i >= count) return;
         const T* const row = rows + i * pitch;
         T inner = T(0);
-        double inner_sum = 0;
-        for (index_t k = c.lane(); k < pitch; k += warp_size) {
-            const T g = gradient(i, k);
-            inner = math::fma(g, row[k], inner);
-        }
+        for (index_t k = c.lane(); k < pitch; k += warp_size) inner = math::fma(gradient(i, k), row[k], inner);
         inner = warp_sum(c, inner);
-        inner_sum = double(inner);
-        if (slope != nullptr && c.lane() == 0) slope[i] = inner_sum;
+        if (slope != nullptr && c.lane() == 0) slope[i] = double(inner);
         if (to.data == nullptr) return;
         T factor = T(1), along = T(0);
         if constexpr (Similarity::normalizes) {
