@@ -3,6 +3,7 @@
 namespace selfsame_tests {
 
 answer evaluate_in_fibers(const problem& p, which calls) {
+    if (p.bfloat_products) return evaluate_bfloat_products_in_fibers(p, calls);
     switch (p.types) {
         case elements::doubles:
             return evaluate_doubles_in_fibers(p, calls);

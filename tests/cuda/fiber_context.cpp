@@ -14,10 +14,8 @@ using namespace selfsame_tests;
 using selfsame::device::block_context;
 using ::testing::HasSubstr;
 
-const thread_order orders[] = {{thread_order::forward},
-                               {thread_order::reverse},
-                               {thread_order::shuffled, 1},
-                               {thread_order::shuffled, 2}};
+const thread_order orders[] = {
+    {thread_order::forward}, {thread_order::reverse}, {thread_order::shuffled, 1}, {thread_order::shuffled, 2}};
 
 template <class Kernel>
 std::string complaint(const Kernel& kernel, thread_order order = {}) {

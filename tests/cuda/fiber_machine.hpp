@@ -2,8 +2,9 @@
 
 #include <thrust/execution_policy.h>
 #include <thrust/system/cpp/execution_policy.h>
-#include <map>
+#include <set>
 #include <string>
+#include <typeinfo>
 
 #include "fiber_context.hpp"
 #include "selfsame/engine/cuda/machine.hpp"
@@ -16,12 +17,13 @@ namespace selfsame_tests {
 
 struct fibers : thrust::system::cpp::detail::execution_policy<fibers> {
     thread_order order{};
+    index_t enough_blocks = 4;  // few, so that blocks walk several tiles
 };
 
-/// Kernels that were launched, by name.
-inline std::map<std::string, int>& launched() {
-    static std::map<std::string, int> counts;
-    return counts;
+/// Types of the kernels that were launched.
+inline std::set<std::string>& launched() {
+    static std::set<std::string> names;
+    return names;
 }
 
 }  // namespace selfsame_tests
@@ -31,15 +33,16 @@ inline constexpr selfsame::memory_space selfsame::memory_of<selfsame_tests::fibe
 
 template <>
 struct selfsame::device::machine<selfsame_tests::fibers> {
-    explicit machine(const selfsame_tests::fibers& policy) : order(policy.order) {}
+    explicit machine(const selfsame_tests::fibers& policy) : order(policy.order), enough_blocks(policy.enough_blocks) {}
 
     template <class Kernel>
     void launch(index_t blocks, const Kernel& kernel) const {
         if (blocks == 0) return;
-        ++selfsame_tests::launched()[Kernel::name];
+        selfsame_tests::launched().insert(typeid(Kernel).name());
         selfsame_tests::run_in_fibers(blocks, kernel, order);
     }
     selfsame_tests::thread_order order;
+    index_t enough_blocks;
 };
 
 namespace selfsame_tests {
@@ -52,7 +55,7 @@ auto on_device(const cuda::std::mdspan<T, E, L, A>& x) {
         extents[r] = x.extent(r);
         strides[r] = x.stride(r);
     }
-    return selfsame::detail::strided<selfsame::memory_space::device>(x.data_handle(), extents, strides);
+    return selfsame::view<selfsame::memory_space::device>(x.data_handle(), extents, strides);
 }
 template <class T>
 auto on_device(std::vector<T>& x) {

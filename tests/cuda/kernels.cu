@@ -1,50 +1,35 @@
-// Every kernel that the library ships, for the compiler's table and for whoever runs its PTX: through the calls that a
-// user makes, with device tensors and a stream.
-#include "../../examples/own_objective/objective.hpp"
+// The kernels that the library ships, through the calls that a user makes: for the compiler's table (kernels.py), and
+// for whoever runs their PTX.
+#include <thrust/device_vector.h>
+
+#include "selfsame/energy/scores.cuh"
 #include "selfsame/engine/cuda/pairwise.cuh"
-#include "selfsame/objective/info_nce.hpp"
-
-namespace {
-
-using namespace selfsame;
-
-template <class T, std::size_t Rank>
-using on_device = tensor<T, Rank, memory_space::device>;
+#include "selfsame/interop/thrust.cuh"
+#include "shipped.hpp"
 
 template <class E>
-struct arguments {
-    on_device<const E, 2> anchors, positives, queue;
-    on_device<E, 2> to_anchors, to_positives, to_queue;
-    on_device<float, 1> loss, upstream, temperature;
-};
+using on_device = selfsame_tests::shipped_tensors<E, selfsame::memory_space::device>;
 
-template <class T, class E, class Objective>
-void call(cudaStream_t stream, const Objective& o, const arguments<E>& x, const on_device<T, 1>& saved) {
-    const auto policy = thrust::cuda::par_nosync.on(stream);
-    const auto all = [&](const auto& inputs, const auto& gradients) {
-        forward(policy, o, inputs, x.loss, saved);
-        backward(policy, o, inputs, saved, x.upstream, gradients);
-        value_and_grad(policy, o, inputs, x.loss, gradients);
+void instantiate(cudaStream_t stream, const on_device<float>& f, const on_device<double>& d,
+                 const on_device<selfsame::bfloat16>& b, const on_device<selfsame::half>& h) {
+    selfsame_tests::call_everything(thrust::cuda::par_nosync.on(stream), f, d, b, h, [](const char*) {});
+}
+
+// Every kind of policy and tensor that a call takes.
+template <class Allocator>
+void call_policies(cudaStream_t stream, Allocator allocator, thrust::device_vector<float>& embeddings,
+                   const thrust::device_vector<float>& upstream, thrust::device_vector<float>& loss) {
+    using namespace selfsame;
+    const auto x = matrix<memory_space::device>(thrust::raw_pointer_cast(embeddings.data()), 8, 16);
+    const auto call = [&](const auto& policy) {
+        value_and_grad(policy, nt_xent{}, pairs{x, x}, loss, pair_gradients{x, none{}}, upstream);
     };
-    if constexpr (Objective::negatives::own_queue) {
-        all(pairs{x.anchors, x.positives, x.queue},
-            pair_gradients{x.to_anchors, x.to_positives, x.to_queue, x.temperature});
-    } else if constexpr (requires { o.temperature_gradient(1.0); }) {
-        all(pairs{x.anchors, x.positives}, pair_gradients{x.to_anchors, x.to_positives, none{}, x.temperature});
-    } else {
-        all(pairs{x.anchors, x.positives}, pair_gradients{x.to_anchors, x.to_positives});
-    }
+    call(thrust::cuda::par);
+    call(thrust::cuda::par.on(stream));
+    call(thrust::cuda::par_nosync);
+    call(thrust::cuda::par_nosync(allocator).on(stream));
+    call(thrust::device);
+    call(context{thrust::cuda::par_nosync(allocator).on(stream)});
 }
-
-}  // namespace
-
-void instantiate(cudaStream_t stream, const arguments<float>& f, const arguments<double>& d,
-                 const arguments<bfloat16>& b, const on_device<float, 1>& saved, const on_device<double, 1>& saved_doubles) {
-    call(stream, nt_xent{}, f, saved);
-    call(stream, clip{}, f, saved);
-    call(stream, moco{}, f, saved);
-    call(stream, info_nce<dot, in_batch>{}, f, saved);
-    call(stream, margin_contrast{}, f, saved);
-    call(stream, nt_xent{}, d, saved_doubles);
-    call(stream, clip{}, b, saved);
-}
+template void call_policies(cudaStream_t, thrust::device_allocator<char>, thrust::device_vector<float>&,
+                            const thrust::device_vector<float>&, thrust::device_vector<float>&);

@@ -10,10 +10,8 @@ namespace {
 
 using namespace selfsame_tests;
 
-const thread_order orders[] = {{thread_order::forward},
-                               {thread_order::reverse},
-                               {thread_order::shuffled, 1},
-                               {thread_order::shuffled, 2}};
+const thread_order orders[] = {
+    {thread_order::forward}, {thread_order::reverse}, {thread_order::shuffled, 1}, {thread_order::shuffled, 2}};
 
 std::string complaints_of(const problem& p, closeness c = {}) {
     const answer a = evaluate_in_fibers(p);
@@ -72,6 +70,62 @@ TEST(cuda_pairwise, agrees_with_the_reference_for_wide_rows) {
     }
 }
 
+TEST(cuda_pairwise, agrees_with_the_reference_in_tensor_cores) {
+    std::mt19937_64 random(17);
+    const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
+    const std::size_t rows[] = {2, 63, 64, 90}, widths[] = {3, 16, 33, 72, 150};
+    for (const contrast against : {contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue}) {
+        for (std::size_t k = 0; k < 4; ++k) {
+            problem p = random_problem(against, rows[k], widths[below(5)], 1 + below(150), random());
+            p.bfloat_products = true;
+            p.types = k % 2 == 0 ? elements::bfloats : elements::floats;
+            p.normalize = k != 1;
+            p.temperature = p.normalize ? 0.1 : double(p.anchors.width);
+            order_of_threads = orders[below(4)];
+            // Elements of bfloats are multiplied as they are, so the loss is as exact as that of floats.
+            const closeness c{p.types == elements::bfloats ? 2e-6 : 5e-3, 8e-3, 3e-3};
+            EXPECT_EQ(complaints_of(p, c), "");
+        }
+    }
+    order_of_threads = {};
+}
+
+// Norms whose squares or products no float can hold.
+TEST(cuda_pairwise, takes_rows_of_any_length) {
+    for (const bool bfloat_products : {false, true}) {
+        for (const double size : {1e-20, 1e25}) {
+            problem p = random_problem(contrast::both_views, 20, 10, 0, 19);
+            for (auto* x : {&p.anchors, &p.positives}) {
+                for (double& v : x->values) v *= size;
+            }
+            p.bfloat_products = bfloat_products;
+            EXPECT_EQ(complaints_of(p, bfloat_products ? closeness{5e-3, 8e-3} : closeness{}), "");
+        }
+    }
+}
+
+TEST(cuda_pairwise, passes_on_nan) {
+    for (const bool bfloat_products : {false, true}) {
+        problem p = random_problem(contrast::two_way, 9, 10, 0, 23);
+        p.positives.row(4)[3] = std::nan("");
+        p.bfloat_products = bfloat_products;
+        EXPECT_TRUE(std::isnan(evaluate_in_fibers(p).fused.loss[0]));
+    }
+}
+
+// Few rows against many columns, one block a tile or all of them in one.
+TEST(cuda_pairwise, shares_columns_among_any_number_of_blocks) {
+    for (const index_t blocks : {1, 3, 1000}) {
+        enough_blocks = blocks;
+        for (const bool bfloat_products : {false, true}) {
+            problem p = random_problem(contrast::queue, 20, 18, 500, 29);
+            p.bfloat_products = bfloat_products;
+            EXPECT_EQ(complaints_of(p, bfloat_products ? closeness{5e-3, 8e-3} : closeness{}), "");
+        }
+    }
+    enough_blocks = 4;
+}
+
 TEST(cuda_pairwise, gives_the_same_bits_in_every_thread_order) {
     const problem p = random_problem(contrast::both_views, 70, 24, 0, 11);
     order_of_threads = orders[0];
@@ -93,6 +147,25 @@ TEST(cuda_pairwise, agrees_with_the_host_at_extreme_temperatures) {
             EXPECT_EQ(complaints_of(p, {1e-6, 2e-5, 1e-5}), "");
         }
     }
+}
+
+TEST(cuda_pairwise, refuses_what_does_not_fit) {
+    std::vector<float> a(12), b(12), loss(2), gradient(12);
+    const auto rows = [](auto& v, index_t n, index_t d) {
+        return selfsame::matrix<selfsame::memory_space::device>(v.data(), n, d);
+    };
+    using selfsame::pairs;
+    const selfsame::nt_xent o{.reduction = selfsame::reduction::per_sample};
+    EXPECT_EQ(refusal([&] { forward(fibers{}, o, pairs{rows(a, 3, 4), rows(b, 4, 3)}, on_device(loss)); }),
+              "selfsame: positives: got 4 x 3, expected 3 x 4 (the shape of anchors)");
+    EXPECT_EQ(refusal([&] { forward(fibers{}, o, pairs{rows(a, 3, 4), rows(b, 3, 4)}, on_device(loss)); }),
+              "selfsame: loss: got 2, expected one value a sample");
+    const std::vector<float> upstream(2);
+    EXPECT_EQ(refusal([&] {
+                  value_and_grad(fibers{}, o, pairs{rows(a, 2, 4), rows(b, 2, 4)}, on_device(loss),
+                                 selfsame::pair_gradients{rows(gradient, 2, 4), selfsame::none{}}, upstream);
+              }),
+              "selfsame: upstream: got a tensor of the host, expected one of the device, or a value");
 }
 
 TEST(cuda_pairwise, of_nothing_is_zero) {

@@ -35,7 +35,8 @@ class shared_memory {
         for_words(p, bytes, at, [&](shadow& s) {
             if (s.copier >= 0) race("reads what is still being copied", s, s.copier, at);
             if (s.written < 0) race("reads what nobody wrote", s, me(), at);
-            if (s.written == now() && s.writer != me()) race("reads what was written since the last sync", s, s.writer, at);
+            if (s.written == now() && s.writer != me())
+                race("reads what was written since the last sync", s, s.writer, at);
             s.reader = s.read == now() && s.reader != me() ? several : me();
             s.read = now();
             s.read_at = at;
@@ -73,7 +74,8 @@ class shared_memory {
 
     void write(shadow& s, const site& at) {
         if (s.copier >= 0) race("writes what is still being copied", s, s.copier, at);
-        if (s.written == now() && s.writer != me()) race("writes what was written since the last sync", s, s.writer, at);
+        if (s.written == now() && s.writer != me())
+            race("writes what was written since the last sync", s, s.writer, at);
         if (s.read == now() && s.reader != me()) race("writes what was read since the last sync", s, s.reader, at);
         s.written = now();
         s.writer = me();

@@ -94,9 +94,8 @@ answer evaluate_as(const problem& p, which calls) {
         run(result.apart_of_one, both({1.0}));
     }
     if ((calls & fused) != 0) {
-        run(result.fused, [&](auto&& loss, const auto& gradients) {
-            selfsame::value_and_grad(ctx, o, inputs, loss, gradients);
-        });
+        run(result.fused,
+            [&](auto&& loss, const auto& gradients) { selfsame::value_and_grad(ctx, o, inputs, loss, gradients); });
     }
     return result;
 }

@@ -73,6 +73,17 @@ using context_of = decltype(as_context(std::declval<const C&>()));
 template <class Policy>
 inline constexpr memory_space memory_of = memory_space::host;
 
+namespace detail {
+/// Refuses a tensor of another space.
+template <memory_space Space, class X>
+constexpr void check_space() {
+    static_assert(Space == memory_space::device || X::accessor_type::space == memory_space::host,
+                  "selfsame: a device tensor was given to a host execution policy");
+    static_assert(Space == memory_space::host || X::accessor_type::space == memory_space::device,
+                  "selfsame: a host tensor was given to a device execution policy");
+}
+}  // namespace detail
+
 /// How loops run on a Thrust system. The primary serves sequential policies; interop/tbb.hpp adds TBB's.
 template <class Policy>
 struct executor {

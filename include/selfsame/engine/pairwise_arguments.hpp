@@ -3,6 +3,7 @@
 #include <string>
 
 #include "selfsame/core/aliasing.hpp"
+#include "selfsame/core/execution.hpp"
 #include "selfsame/policy/accumulate.hpp"
 #include "selfsame/policy/reduction.hpp"
 
@@ -50,15 +51,6 @@ auto target(G&& gradient) {
     }
 }
 
-/// Refuses memory of another space.
-template <memory_space Space, class X>
-constexpr void check_space() {
-    static_assert(Space == memory_space::device || X::accessor_type::space == memory_space::host,
-                  "selfsame: a device tensor was given to a host execution policy");
-    static_assert(Space == memory_space::host || X::accessor_type::space == memory_space::device,
-                  "selfsame: a host tensor was given to a device execution policy");
-}
-
 }  // namespace detail
 
 /// The type that a call over pairs computes in: float, or double if an input is.
@@ -94,8 +86,8 @@ class pairwise_arguments {
     static_assert(own_queue || !wants_queue, "selfsame: a gradient of a queue was asked for, and there is no queue");
 
     pairwise_arguments(const Objective& objective, const Inputs& inputs)
-        : objective_(objective), n_(as_tensor<2>(inputs.anchors).extent(0)),
-          d_(as_tensor<2>(inputs.anchors).extent(1)), m_(queue_length(inputs)) {}
+        : objective_(objective), n_(as_tensor<2>(inputs.anchors).extent(0)), d_(as_tensor<2>(inputs.anchors).extent(1)),
+          m_(queue_length(inputs)) {}
 
     template <class Loss>
     void check_loss(const Loss& loss) const {

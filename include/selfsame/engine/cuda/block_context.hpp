@@ -36,11 +36,13 @@ namespace selfsame::inline SELFSAME_ISA::device {
 
 inline constexpr int warp_size = 32;
 
-/// Four neighbours, read and written at once.
-template <class T>
-struct alignas(16) quad {
-    T v[4];
+/// N neighbours, read and written at once.
+template <class T, int N>
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) neighbours {
+    T v[N];
 };
+template <class T>
+using quad = neighbours<T, 4>;
 
 /// Memory of a block that needs none.
 struct no_shared {};

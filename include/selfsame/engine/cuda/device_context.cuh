@@ -6,7 +6,7 @@
 #include <string>
 #include <type_traits>
 
-#include "selfsame/engine/cuda/block_context.hpp"
+#include "selfsame/engine/cuda/fragments.hpp"
 #include "selfsame/engine/cuda/machine.hpp"
 
 /// \file
@@ -52,7 +52,49 @@ class device_context {
         value = x;
     }
 
+    template <class U>
+    __device__ void copy_async(U* to, const U* from, bool there) {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address(to)),
+                     "l"(__cvta_generic_to_global(from)), "r"(there ? 16 : 0)
+                     : "memory");
+    }
+    __device__ void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+    __device__ void copy_wait() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
+
+    template <bool Transposed, class U>
+    __device__ void load_matrices(word (&to)[4], const U* row) {
+        static_assert(sizeof(U) == 2);
+        if constexpr (Transposed) {
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                         : "r"(address(row))
+                         : "memory");
+        } else {
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                         : "r"(address(row))
+                         : "memory");
+        }
+    }
+    template <class U>
+    __device__ void multiply(float (&x)[4], const word (&a)[4], word b0, word b1) {
+        static_assert(std::is_same_v<U, bfloat16>);
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+            "{%0, %1, %2, %3};"
+            : "+f"(x[0]), "+f"(x[1]), "+f"(x[2]), "+f"(x[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    }
+    template <class U>
+    __device__ word pack(float low, float high) {
+        static_assert(std::is_same_v<U, bfloat16>);
+        word r;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+        return r;
+    }
+
   private:
+    static __device__ word address(const void* p) { return static_cast<word>(__cvta_generic_to_shared(p)); }
+
     void* shared_;
 };
 
@@ -82,6 +124,9 @@ inline void check_launch(const char* kernel, cudaError_t error) {
 template <class Policy>
     requires std::is_base_of_v<thrust::cuda_cub::execution_policy<Policy>, Policy>
 struct machine<Policy> {
+    /// Two on each multiprocessor of a large GPU, whatever GPU there is: results are the same on all.
+    static constexpr index_t enough_blocks = 264;
+
     explicit machine(Policy policy) : stream(thrust::cuda_cub::stream(policy)) {}
 
     template <class Kernel>

@@ -1,19 +1,12 @@
 #pragma once
 
 #include "selfsame/core/math.hpp"
-#include "selfsame/engine/cuda/block_context.hpp"
+#include "selfsame/engine/cuda/packed_rows.hpp"
 
 /// \file
 /// Products of tiles by fused multiply-adds, in the type of the computation.
 
 namespace selfsame::inline SELFSAME_ISA::device {
-
-/// Embeddings as the tile kernels read them: rows of `pitch` units, a multiple of 16, zero from the width on.
-template <class U>
-struct packed_rows {
-    const U* data = nullptr;
-    index_t count = 0, pitch = 0;
-};
 
 /// A block multiplies tile_rows rows by tile_columns columns; a thread holds `rows` x `columns` of the products. A row
 /// belongs to `row_lanes` neighbouring lanes. Gradients are made `chunk` values of a row at a time, of which a thread
@@ -22,11 +15,12 @@ template <class T, int Rows, int ChunkColumns>
 struct fma_products {
     using value = T;
     using unit = T;
-    using operand = packed_rows<T>;
+    using operand = packed_rows<T, T>;
 
     static constexpr int threads = 128, rows = Rows, columns = 4, chunk_columns = ChunkColumns, row_lanes = 16;
     static constexpr int tile_rows = threads / row_lanes * rows, tile_columns = row_lanes * columns;
     static constexpr index_t chunk = row_lanes * chunk_columns;
+    static constexpr int run = 4;  // values of a row that follow each other
     static_assert(rows % 4 == 0 && chunk_columns % 4 == 0);
 
     static constexpr int depth = 16;  // staged at once
@@ -93,7 +87,8 @@ struct fma_products {
                 T left[rows], right[chunk_columns];
                 take<rows>(c, &s.weights[j + d][row(c.thread(), 0)], left);
                 SELFSAME_UNROLL_ALL
-                for (int n = 0; n < chunk_columns; n += 4) take<4>(c, &s.right[d][chunk_column(c.thread(), n)], right + n);
+                for (int n = 0; n < chunk_columns; n += 4)
+                    take<4>(c, &s.right[d][chunk_column(c.thread(), n)], right + n);
                 multiply(left, right, g);
             }
         }
@@ -120,7 +115,7 @@ struct fma_products {
     }
 
     SELFSAME_DEVICE static quad<T> four(const operand& x, index_t row, index_t k) {
-        if (row < x.count && k < x.pitch) return *reinterpret_cast<const quad<T>*>(x.data + row * x.pitch + k);
+        if (row < x.count && k < x.pitch) return *reinterpret_cast<const quad<T>*>(x.units + row * x.pitch + k);
         return {};
     }
 

@@ -7,7 +7,8 @@
 
 namespace selfsame::inline SELFSAME_ISA::device {
 
-/// Specialized with a constructor from the policy and `launch(blocks, kernel)`, which runs a kernel after those before.
+/// Specialized with a constructor from the policy, `launch(blocks, kernel)`, which runs a kernel after those before,
+/// and `enough_blocks`, as many as work is shared among where rows are few; bits of results depend on it.
 template <class Policy>
 struct machine;
 

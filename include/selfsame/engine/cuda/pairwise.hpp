@@ -1,15 +1,17 @@
 #pragma once
 
+#include "selfsame/engine/cuda/fma_products.hpp"
 #include "selfsame/engine/cuda/machine.hpp"
+#include "selfsame/engine/cuda/mma_products.hpp"
 #include "selfsame/engine/cuda/pairwise_rows.hpp"
 #include "selfsame/engine/pairwise.hpp"
 #include "selfsame/policy/precision.hpp"
 
 /// \file
-/// One call of an objective over pairs on a device: checks the arguments and launches kernels, one after the other, with
-/// no wait. Rows own their gradients: a matrix whose rows and columns both want one is computed once for each. Working
-/// memory is the embeddings once more, their gradients, and some values a row; with few rows, up to some hundred tiles'
-/// partial gradients.
+/// One call of an objective over pairs on a device: checks the arguments and launches kernels, one after the other,
+/// with no wait. Rows own their gradients: a matrix whose rows and columns both want one is computed once for each.
+/// Working memory is the embeddings once more, their gradients, and some values a row; with few rows, up to some
+/// hundred tiles' partial gradients.
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -26,17 +28,23 @@ template <>
 struct products_of<full_precision, double> {
     using type = fma_products<double, 4, 4>;
 };
+template <>
+struct products_of<bfloat16_products, float> {
+    using type = mma_products<bfloat16>;
+};
 
 template <class Context, class Objective, class Inputs, class Gradients>
 class pairwise_pass : public pairwise_arguments<memory_space::device, Objective, Inputs, Gradients> {
     using arguments = pairwise_arguments<memory_space::device, Objective, Inputs, Gradients>;
-    using typename arguments::T, typename arguments::negatives;
     using arguments::adds, arguments::one_set, arguments::own_queue, arguments::two_way, arguments::wants_anchors,
         arguments::wants_any, arguments::wants_positives, arguments::wants_queue, arguments::wants_temperature;
     using arguments::d_, arguments::each_upstream, arguments::how, arguments::m_, arguments::n_, arguments::objective_;
+    using typename arguments::T, typename arguments::negatives;
     using policy = decltype(Context::policy);
     using similarity = typename Objective::similarity;
     using products = typename products_of<precision_of<Objective>, T>::type;
+    using unit = typename products::unit;
+    using rows_type = row_values<T, unit>;
     using reducer = typename Objective::template reducer<T>;
     using kept = kept_values<T, Objective>;
     using weighted = weighted_rows<T, Objective>;
@@ -63,9 +71,17 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
         } else {
             pack(inputs.positives, columns_, 0);
         }
-        machine_.launch(warp_each::blocks(n_), paired_products<T, affine_logit<T>>{{}, rows_.values, partner_rows(),
-                                                                                     n_, pitch_, logit_,
-                                                                                     positive_logit_});
+        machine_.launch(warp_each::blocks(n_),
+                        paired_products<T, unit, affine_logit<T>>{
+                            {}, values_of_rows(rows_), partner_rows(), n_, logit_, positive_logit_});
+    }
+
+    template <class Upstream>
+    void check_upstream(const Upstream& upstream) const {
+        arguments::check_upstream(upstream);
+        if (Upstream::accessor_type::space == memory_space::host && each_upstream(upstream)) {
+            fail("upstream", "a tensor of the host", "one of the device, or a value");
+        }
     }
 
     void keep_logits() {}
@@ -107,7 +123,6 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
                 using values = upstream_values<std::remove_const_t<typename Upstream::element_type>>;
                 weigh(values{{upstream.data_handle(), upstream.stride(0)}, each_upstream(upstream)});
             } else {
-                if (each_upstream(upstream)) fail("upstream", "a tensor of the host", "one of the device, or a value");
                 weigh(upstream_value{element_cast<double>(upstream(0))});
             }
             const auto& g = host::unwrap(gradients);
@@ -115,25 +130,27 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
                 const auto found = sums<true, two_rows>(rows_, other(), losses_of(0), losses_of(one_set ? 0 : n_));
                 finish(found, rows_, 0, n_, partner_rows(), slopes_, selfsame::detail::target(g.anchors));
                 if constexpr (one_set) {
-                    finish(found, rows_, n_, n_, rows_.values, slopes_ == nullptr ? nullptr : slopes_ + n_,
+                    finish(found, rows_, n_, n_, values_of_rows(rows_), slopes_ == nullptr ? nullptr : slopes_ + n_,
                            selfsame::detail::target(g.positives));
                 }
             }
             if constexpr (wants_columns) {
                 const auto found = sums<two_way, true>(columns_, rows_, losses_of(n_), losses_of(0));
                 if constexpr (own_queue) {
-                    finish(found, columns_, 0, m_, static_cast<const T*>(nullptr), nullptr, selfsame::detail::target(g.queue));
+                    finish(found, columns_, 0, m_, rows_type{}, nullptr, selfsame::detail::target(g.queue));
                 } else {
-                    finish(found, columns_, 0, n_, rows_.values, nullptr, selfsame::detail::target(g.positives));
+                    finish(found, columns_, 0, n_, values_of_rows(rows_), nullptr,
+                           selfsame::detail::target(g.positives));
                 }
             }
             if constexpr (own_queue && wants_positives) {
-                finish(partial_sums{}, partners_, 0, n_, rows_.values, nullptr, selfsame::detail::target(g.positives));
+                finish(partial_sums{}, partners_, 0, n_, values_of_rows(rows_), nullptr,
+                       selfsame::detail::target(g.positives));
             }
             if constexpr (wants_temperature) {
                 const auto to = as_tensor<1>(g.temperature);
-                const temperature_slope<Objective> slope{objective_, slopes_, (one_set ? 0.5 : 1) / double(logit_.scale),
-                                                         adds};
+                const temperature_slope<Objective> slope{objective_, slopes_,
+                                                         (one_set ? 0.5 : 1) / double(logit_.scale), adds};
                 machine_.launch(1, total<temperature_slope<Objective>, typename decltype(to)::element_type>{
                                        {}, slope, rows_.count, values_of(to)});
             }
@@ -141,12 +158,19 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     }
 
   private:
-    /// Embeddings as they are multiplied, and what their length was divided by.
+    /// Embeddings as they are multiplied, and in the type of the computation where that is another and they are exact
+    /// in no other.
     struct embeddings {
         index_t count = 0;
         T* values = nullptr;
+        unit* units = nullptr;
+        T* factor = nullptr;
         T* inverse_norm = nullptr;
     };
+    static constexpr bool has_units = !std::is_same_v<unit, T>;
+    template <class... Given>
+    static constexpr bool needs_values = !(std::is_same_v<element_t<Given, 2>, unit> && ...) || !has_units;
+
     /// Gradients that splits found.
     struct partial_sums {
         index_t splits = 0, stride = 0;
@@ -154,20 +178,33 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
 
     template <class Memory>
     void lay_out(Memory& memory) {
-        const auto place = [&](embeddings& e, index_t count) {
+        const auto place = [&](embeddings& e, index_t count, bool values) {
             e.count = count;
-            e.values = memory.template take<T>(count * pitch_);
+            if (values) e.values = memory.template take<T>(count * pitch_);
+            if constexpr (has_units) {
+                e.units = memory.template take<unit>(count * pitch_);
+                e.factor = memory.template take<T>(count);
+            }
             if constexpr (similarity::normalizes) e.inverse_norm = memory.template take<T>(count);
         };
-        place(rows_, one_set ? 2 * n_ : n_);
-        if constexpr (!one_set) place(columns_, m_);
-        if constexpr (own_queue) place(partners_, n_);
+        using anchors = decltype(Inputs::anchors);
+        using positives = decltype(Inputs::positives);
+        if constexpr (one_set) {
+            place(rows_, 2 * n_, needs_values<anchors, positives>);
+        } else if constexpr (own_queue) {
+            place(rows_, n_, needs_values<anchors>);
+            place(columns_, m_, needs_values<decltype(Inputs::queue)>);
+            place(partners_, n_, needs_values<positives>);
+        } else {
+            place(rows_, n_, needs_values<anchors>);
+            place(columns_, n_, needs_values<positives>);
+        }
         const index_t all = selfsame::detail::saved_rows<Objective>(n_);
         positive_logit_ = memory.template take<T>(n_);
         loss_ = memory.template take<T>(all);
         kept_ = memory.template take<T>(all * kept::fields);
-        states_ = memory.template take<reducer>((std::max)(partial_states(rows_, other()),
-                                                           two_way ? partial_states(columns_, rows_) : 0));
+        states_ = memory.template take<reducer>(
+            (std::max)(partial_states(rows_, other()), two_way ? partial_states(columns_, rows_) : 0));
         if constexpr (wants_any) {
             weight_ = memory.template take<T>(all);
             pull_ = memory.template take<T>(n_);
@@ -184,21 +221,28 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
 
     index_t chunks() const { return blocks_for(pitch_, products::chunk); }
     index_t partial_states(const embeddings& own, const embeddings& other) const {
-        return split(own.count, other.count, 1).splits * own.count;
+        return split(own.count, other.count, 1, machine_.enough_blocks).splits * own.count;
     }
     index_t partial_values(const embeddings& own, const embeddings& other) const {
-        return split(own.count, other.count, chunks()).splits * own.count * pitch_;
+        return split(own.count, other.count, chunks(), machine_.enough_blocks).splits * own.count * pitch_;
     }
 
     const embeddings& other() const { return one_set ? rows_ : columns_; }
-    const T* partner_rows() const {
+    rows_type values_of_rows(const embeddings& e) const { return {e.values, e.units, e.factor, pitch_}; }
+    rows_type partner_rows() const {
         if constexpr (one_set) {
-            return rows_.values + n_ * pitch_;
+            return values_of_rows(rows_).from(n_);
         } else {
-            return own_queue ? partners_.values : columns_.values;
+            return values_of_rows(own_queue ? partners_ : columns_);
         }
     }
-    auto operand(const embeddings& e) const { return packed_rows<T>{e.values, e.count, pitch_}; }
+    auto operand(const embeddings& e) const {
+        if constexpr (has_units) {
+            return packed_rows<unit, T>{e.units, e.factor, e.count, pitch_};
+        } else {
+            return packed_rows<unit, T>{e.values, nullptr, e.count, pitch_};
+        }
+    }
     kept kept_of(index_t first) const { return {kept_ + first, selfsame::detail::saved_rows<Objective>(n_)}; }
     /// Of the rows from `first` of those that have losses.
     weighted losses_of(index_t first) const { return {kept_of(first), weight_ + first}; }
@@ -207,9 +251,14 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     void pack(const Input& input, const embeddings& to, index_t first) const {
         const auto from = rows_of(as_tensor<2>(input));
         using E = std::remove_reference_t<decltype(from.at(0, 0))>;
-        machine_.launch(warp_each::blocks(from.count),
-                        pack_rows<T, E, similarity>{{}, from, to.values + first * pitch_, pitch_,
-                                                    similarity::normalizes ? to.inverse_norm + first : nullptr});
+        const auto at = [](auto* p, index_t offset) { return p == nullptr ? nullptr : p + offset; };
+        machine_.launch(warp_each::blocks(from.count), pack_rows<T, unit, E, similarity>{{},
+                                                                                         from,
+                                                                                         pitch_,
+                                                                                         at(to.values, first * pitch_),
+                                                                                         at(to.units, first * pitch_),
+                                                                                         at(to.factor, first),
+                                                                                         at(to.inverse_norm, first)});
     }
 
     tile_walk<products, Objective> walk(const embeddings& own, const embeddings& other, const split& s) const {
@@ -217,39 +266,55 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     }
 
     void reduce(const embeddings& own, const embeddings& other, index_t first) {
-        const split s(own.count, other.count, 1);
+        const split s(own.count, other.count, 1, machine_.enough_blocks);
         machine_.launch(s.row_blocks * s.splits, reduce_tiles<products, Objective>{walk(own, other, s), states_});
-        machine_.launch(thread_each::blocks(own.count),
-                        finish_rows<T, Objective>{{}, objective_, states_, own.count, s.splits, positive_logit_, n_,
-                                                  kept_of(first), loss_ + first});
+        machine_.launch(
+            thread_each::blocks(own.count),
+            finish_rows<T, Objective>{
+                {}, objective_, states_, own.count, s.splits, positive_logit_, n_, kept_of(first), loss_ + first});
     }
 
     template <class Upstream>
     void weigh(const Upstream& upstream) const {
-        machine_.launch(thread_each::blocks(n_),
-                        weigh_rows<T, Objective, Upstream>{{}, objective_, upstream, this->share_of_row(), n_, kept_of(0),
-                                                           kept_of(two_rows ? n_ : 0), weight_,
-                                                           two_rows ? weight_ + n_ : nullptr, pull_});
+        machine_.launch(thread_each::blocks(n_), weigh_rows<T, Objective, Upstream>{{},
+                                                                                    objective_,
+                                                                                    upstream,
+                                                                                    this->share_of_row(),
+                                                                                    n_,
+                                                                                    kept_of(0),
+                                                                                    kept_of(two_rows ? n_ : 0),
+                                                                                    weight_,
+                                                                                    two_rows ? weight_ + n_ : nullptr,
+                                                                                    pull_});
     }
 
     template <bool OwnLosses, bool OtherLosses>
-    partial_sums sums(const embeddings& own, const embeddings& other, weighted own_losses, weighted other_losses) const {
-        const split s(own.count, other.count, chunks());
-        machine_.launch(s.row_blocks * s.splits * chunks(),
-                        gradient_tiles<products, Objective, OwnLosses, OtherLosses>{walk(own, other, s), own_losses,
-                                                                                    other_losses, sums_});
+    partial_sums sums(const embeddings& own, const embeddings& other, weighted own_losses,
+                      weighted other_losses) const {
+        const split s(own.count, other.count, chunks(), machine_.enough_blocks);
+        machine_.launch(s.row_blocks * s.splits * chunks(), gradient_tiles<products, Objective, OwnLosses, OtherLosses>{
+                                                                walk(own, other, s), own_losses, other_losses, sums_});
         return {s.splits, own.count * pitch_};
     }
 
     template <class Target>
-    void finish(partial_sums found, const embeddings& e, index_t first, index_t count, const T* partners, double* slopes,
-                const Target& target) const {
+    void finish(partial_sums found, const embeddings& e, index_t first, index_t count, const rows_type& partners,
+                double* slopes, const Target& target) const {
         const auto launch = [&]<class E>(const strided_rows<E>& to) {
-            machine_.launch(warp_each::blocks(count),
-                            finish_gradients<T, E, similarity>{{}, sums_ + first * pitch_, found.splits, found.stride,
-                                                               e.values + first * pitch_, partners, pull_,
-                                                               similarity::normalizes ? e.inverse_norm + first : nullptr,
-                                                               count, pitch_, logit_.scale, slopes, to, adds});
+            machine_.launch(warp_each::blocks(count), finish_gradients<T, unit, E, similarity>{
+                                                          {},
+                                                          sums_ + first * pitch_,
+                                                          found.splits,
+                                                          found.stride,
+                                                          values_of_rows(e).from(first),
+                                                          partners,
+                                                          pull_,
+                                                          similarity::normalizes ? e.inverse_norm + first : nullptr,
+                                                          count,
+                                                          logit_.scale,
+                                                          slopes,
+                                                          to,
+                                                          adds});
         };
         if constexpr (!is_none<Target>) {
             launch(rows_of(target));

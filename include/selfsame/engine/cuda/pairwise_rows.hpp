@@ -143,13 +143,14 @@ struct weigh_rows : thread_each {
 
 /// Gradients of rows: scale (sum of the splits' partial sums + pull x partner), through the normalization, into `to`.
 /// slope_i takes <gradient, row> before that. `to` without data: only slopes are wanted; no partner: no pull.
-template <class T, class E, class Similarity>
+template <class T, class U, class E, class Similarity>
 struct finish_gradients : warp_each {
     static constexpr const char* name = "finish_gradients";
     T* partial;  // of `stride` values a split; null: none
     index_t splits, stride;
-    const T *rows, *partners, *pull, *inverse_norm;
-    index_t count, pitch;
+    row_values<T, U> rows, partners;  // partners without data: none
+    const T *pull, *inverse_norm;
+    index_t count;
     T scale;
     double* slope;
     strided_rows<E> to;
@@ -159,9 +160,9 @@ struct finish_gradients : warp_each {
     SELFSAME_DEVICE void operator()(C& c) const {
         const index_t i = item(c);
         if (i >= count) return;
-        const T* const row = rows + i * pitch;
         T inner = T(0);
-        for (index_t k = c.lane(); k < pitch; k += warp_size) inner = math::fma(gradient(i, k), row[k], inner);
+        for (index_t k = c.lane(); k < rows.pitch; k += warp_size)
+            inner = math::fma(gradient(i, k), rows.at(i, k), inner);
         inner = warp_sum(c, inner);
         if (slope != nullptr && c.lane() == 0) slope[i] = double(inner);
         if (to.data == nullptr) return;
@@ -171,7 +172,7 @@ struct finish_gradients : warp_each {
             along = factor >= T(1 / Similarity::epsilon) ? T(0) : inner;
         }
         for (index_t k = c.lane(); k < to.width; k += warp_size) {
-            const T g = factor * math::fma(-along, row[k], gradient(i, k));
+            const T g = factor * math::fma(-along, rows.at(i, k), gradient(i, k));
             E& e = to.at(i, k);
             e = element_cast<E>(adds ? element_cast<T>(e) + g : g);
         }
@@ -179,8 +180,8 @@ struct finish_gradients : warp_each {
 
   private:
     SELFSAME_DEVICE T gradient(index_t i, index_t k) const {
-        T g = partners != nullptr ? pull[i] * partners[i * pitch + k] : T(0);
-        for (index_t s = 0; s < splits; ++s) g = g + partial[s * stride + i * pitch + k];
+        T g = partners.has_data() ? pull[i] * partners.at(i, k) : T(0);
+        for (index_t s = 0; s < splits; ++s) g = g + partial[s * stride + i * rows.pitch + k];
         return scale * g;
     }
 };

@@ -2,29 +2,27 @@
 
 #include <type_traits>
 
-#include "selfsame/engine/cuda/fma_products.hpp"
+#include "selfsame/core/math.hpp"
+#include "selfsame/engine/cuda/block_context.hpp"
 #include "selfsame/engine/excluded_diagonals.hpp"
 
 /// \file
 /// The kernels that walk the similarity matrix. A block owns some rows and a range of columns; it computes one tile
-/// after the other and drops it. What blocks of the same rows find is put together in a fixed order by whoever reads it,
-/// so results do not depend on which block ran first.
+/// after the other and drops it. What blocks of the same rows find is put together in a fixed order by whoever reads
+/// it, so results do not depend on which block ran first.
 
 namespace selfsame::inline SELFSAME_ISA::device {
 
-/// How the matrix is shared among blocks. A function of the sizes alone, since the bits of the result depend on it.
+/// How the matrix is shared among blocks, of which `enough` keep the machine busy.
 template <class Products>
 struct tile_split {
-    // Blocks that keep a large GPU busy: two on each of its 132 multiprocessors.
-    static constexpr index_t enough_blocks = 264;
-
     index_t row_blocks, splits, tiles_each;
 
-    constexpr tile_split(index_t rows, index_t columns, index_t chunks)
+    constexpr tile_split(index_t rows, index_t columns, index_t chunks, index_t enough)
         : row_blocks(blocks_for(rows, Products::tile_rows)), splits(0), tiles_each(0) {
         const index_t tiles = blocks_for(columns, Products::tile_columns);
         if (tiles == 0 || row_blocks == 0) return;
-        const index_t wanted = blocks_for(enough_blocks, row_blocks * chunks);
+        const index_t wanted = blocks_for(enough, row_blocks * chunks);
         tiles_each = blocks_for(tiles, wanted < tiles ? wanted : tiles);
         splits = blocks_for(tiles, tiles_each);
     }
@@ -241,11 +239,13 @@ struct gradient_tiles : tile_walk<Products, Objective> {
             const index_t i = row0 + Products::row(c.thread(), m);
             if (i >= this->own.count) continue;
             SELFSAME_UNROLL_ALL
-            for (int k = 0; k < G; k += 4) {
+            for (int k = 0; k < G; k += Products::run) {
                 const index_t at = first + Products::chunk_column(c.thread(), k);
                 if (at >= this->own.pitch) continue;
-                *reinterpret_cast<quad<T>*>(to + i * this->own.pitch + at) = {
-                    {g[m][k], g[m][k + 1], g[m][k + 2], g[m][k + 3]}};
+                neighbours<T, Products::run> some;
+                SELFSAME_UNROLL_ALL
+                for (int r = 0; r < Products::run; ++r) some.v[r] = g[m][k + r];
+                *reinterpret_cast<neighbours<T, Products::run>*>(to + i * this->own.pitch + at) = some;
             }
         }
     }

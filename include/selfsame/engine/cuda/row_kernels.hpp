@@ -2,9 +2,8 @@
 
 #include <limits>
 
-#include "selfsame/core/half.hpp"
 #include "selfsame/core/math.hpp"
-#include "selfsame/engine/cuda/block_context.hpp"
+#include "selfsame/engine/cuda/packed_rows.hpp"
 
 /// \file
 /// Kernels over the rows of embeddings, a warp a row, and over values, a thread each.
@@ -62,14 +61,17 @@ struct thread_each {
     }
 };
 
-/// Rows in the type of the computation, transformed as the similarity wants, zero from the width to the pitch.
-template <class T, class E, class Similarity>
+/// Rows transformed as the similarity wants: in the type of the computation, as units (see `packed_rows`), or both;
+/// zero from the width to the pitch.
+template <class T, class U, class E, class Similarity>
 struct pack_rows : warp_each {
     static constexpr const char* name = "pack_rows";
     strided_rows<E> from;
-    T* to;
     index_t pitch;
-    T* inverse_norm;
+    T* values;        // null: not wanted
+    U* units;         // null: not wanted
+    T* factor;        // of units
+    T* inverse_norm;  // where the similarity normalizes
 
     template <block_context C>
     SELFSAME_DEVICE void operator()(C& c) const {
@@ -81,13 +83,28 @@ struct pack_rows : warp_each {
             scale = T(1 / (math::max)(Similarity::epsilon, length));
             if (c.lane() == 0) inverse_norm[i] = scale;
         }
-        for (index_t k = c.lane(); k < pitch; k += warp_size) {
-            to[i * pitch + k] = k < from.width ? scale * value(i, k) : T(0);
+        if (values != nullptr) {
+            for (index_t k = c.lane(); k < pitch; k += warp_size) {
+                values[i * pitch + k] = k < from.width ? scale * value(i, k) : T(0);
+            }
+        }
+        if (units != nullptr) {
+            const T unit = power_of_two(scale);
+            if (c.lane() == 0) factor[i] = scale / unit;
+            for (index_t k = c.lane(); k < pitch; k += warp_size) {
+                units[i * pitch + k] = element_cast<U>(k < from.width ? unit * value(i, k) : T(0));
+            }
         }
     }
 
   private:
     SELFSAME_DEVICE T value(index_t i, index_t k) const { return element_cast<T>(from.at(i, k)); }
+
+    // The largest that is not above x, and no subnormal one.
+    SELFSAME_DEVICE static T power_of_two(T x) {
+        const auto exponent = __builtin_bit_cast(std::uint32_t, static_cast<float>(x)) & 0x7f800000u;
+        return T(__builtin_bit_cast(float, exponent > 0x00800000u ? exponent : 0x00800000u));
+    }
 
     // In double: squares of large float values must not overflow, nor those of small ones vanish.
     template <block_context C>
@@ -113,11 +130,11 @@ struct pack_rows : warp_each {
 };
 
 /// result_i = f(a_i . b_i).
-template <class T, class F>
+template <class T, class U, class F>
 struct paired_products : warp_each {
     static constexpr const char* name = "paired_products";
-    const T *a, *b;
-    index_t count, pitch;
+    row_values<T, U> a, b;
+    index_t count;
     F f;
     T* result;
 
@@ -126,7 +143,7 @@ struct paired_products : warp_each {
         const index_t i = item(c);
         if (i >= count) return;
         T sum = T(0);
-        for (index_t k = c.lane(); k < pitch; k += warp_size) sum = math::fma(a[i * pitch + k], b[i * pitch + k], sum);
+        for (index_t k = c.lane(); k < a.pitch; k += warp_size) sum = math::fma(a.at(i, k), b.at(i, k), sum);
         sum = warp_sum(c, sum);
         if (c.lane() == 0) result[i] = f(sum);
     }

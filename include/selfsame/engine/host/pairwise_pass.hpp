@@ -12,10 +12,10 @@ namespace selfsame::inline SELFSAME_ISA::host {
 template <class Context, class Objective, class Inputs, class Gradients>
 class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, Inputs, Gradients> {
     using arguments = pairwise_arguments<memory_space::host, Objective, Inputs, Gradients>;
-    using typename arguments::negatives, typename arguments::T;
     using arguments::adds, arguments::one_set, arguments::own_queue, arguments::two_way, arguments::wants_anchors,
         arguments::wants_any, arguments::wants_positives, arguments::wants_queue, arguments::wants_temperature;
     using arguments::d_, arguments::each_upstream, arguments::how, arguments::m_, arguments::n_, arguments::objective_;
+    using typename arguments::negatives, typename arguments::T;
     using similarity = typename Objective::similarity;
     using set = embedding_set<T, similarity, precision_of<Objective>>;
     using tiles = tile_engine<T, Objective, set>;
@@ -25,10 +25,9 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
 
   public:
     pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
-        : arguments(objective, inputs), ctx_(ctx),
-          rows_(one_set ? 2 * n_ : n_, d_,
-                {one_set, one_set || wants_positives || wants_queue,
-                 one_set ? wants_any : wants_anchors || wants_temperature}),
+        : arguments(objective, inputs), ctx_(ctx), rows_(one_set ? 2 * n_ : n_, d_,
+                                                         {one_set, one_set || wants_positives || wants_queue,
+                                                          one_set ? wants_any : wants_anchors || wants_temperature}),
           columns_(one_set ? 0 : m_, d_,
                    {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
           partners_(own_queue ? n_ : 0, d_, {}), schedule_(rows_.blocks(), other().blocks(), one_set),
