@@ -11,7 +11,7 @@ regex=${1:-}
 
 install_toolchain
 install_packages libgtest-dev libgmock-dev librapidcheck-dev libtbb-dev libxtensor-dev libtorch-dev libopencv-dev \
-    python3-numpy
+    libboost-context-dev python3-numpy
 mapfile -t packages < <(packages_of examples/*/packages.txt)
 install_packages ${packages[@]+"${packages[@]}"}
 if [[ -z $regex ]]; then
