@@ -6,18 +6,19 @@
 
     run.py run FILE.ptx KERNEL --grid X,Y,Z --block X,Y,Z [--shared BYTES] [--arrays IN.npz] [--out OUT.npz]
             --arguments ARGUMENT...
-        KERNEL: mangled, or a regular expression for the demangled name. An ARGUMENT is array:NAME (a pointer to an array
-        of IN.npz), TYPE:VALUE (i8 ... i64, u8 ... u64, f16, f32, f64), hex:BYTES, or struct(ARGUMENT,...) laid out as C++
-        does. All arrays are written to OUT.npz.
+        KERNEL: mangled, or a regular expression for the demangled name. An ARGUMENT is array:NAME (a pointer to an
+        array of IN.npz), TYPE:VALUE (i8 ... i64, u8 ... u64, f16, f32, f64), hex:BYTES, or struct(ARGUMENT,...) laid
+        out as C++ does. All arrays are written to OUT.npz.
 
     run.py replay FILE.ptx RECORDING... [--every REGEX]
-        Runs what tests wrote with record.hpp. Fails where a result differs by more than the recording tolerates, and if a
-        kernel whose demangled name --every is found in was not run.
+        Runs what tests wrote with record.hpp. Fails where a result differs by more than the recording tolerates, and
+        if a kernel whose demangled name --every is found in was not run.
 
 --apart runs the warps of a block one after the other between barriers, --cooperative all blocks at once.
 """
 
 import argparse
+import gc
 import pathlib
 import re
 import sys
@@ -31,6 +32,9 @@ except ImportError:
 from interpreter import replay
 from interpreter.errors import PtxError
 from interpreter.machine import Machine
+
+# Instructions are many objects and no garbage: looking for some among them less often saves a sixth of the time.
+gc.set_threshold(50_000, 20, 20)
 
 
 def load(path):

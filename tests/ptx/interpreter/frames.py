@@ -3,6 +3,8 @@
 Arrays that were read are never changed in place: a register's new values are a new array.
 """
 
+import functools
+
 import numpy as np
 
 from .errors import PtxError, UnsupportedError
@@ -43,6 +45,7 @@ class Frame:
         registers[register] = bits if mask is self.block.exists else np.where(mask, bits, registers[register])
 
 
+@functools.cache
 def numpy_type(type_name):
     """The array type in which a PTX type's values are computed; bfloat16, TF32 and pairs are kept as bits."""
     if type_name == "pred":

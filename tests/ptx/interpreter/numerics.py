@@ -5,6 +5,7 @@ from exact intermediate results: sums and products that float64 cannot hold are 
 so that the last rounding, to the format, is the only one that counts.
 """
 
+import functools
 import re
 
 import numpy as np
@@ -37,6 +38,7 @@ FORMATS = {
 }
 
 
+@functools.cache
 def width_of(type_name):
     """Bits of a type; those of a packed pair are 32, as tf32's are."""
     if type_name == "pred":
