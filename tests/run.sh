@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 regex=${1:-}
 
 install_toolchain
-install_packages libgtest-dev libgmock-dev librapidcheck-dev libtbb-dev libxtensor-dev libtorch-dev libopencv-dev
+install_packages libgtest-dev libgmock-dev librapidcheck-dev libtbb-dev libxtensor-dev libtorch-dev libopencv-dev \
+    libboost-context-dev python3-numpy
 mapfile -t packages < <(packages_of examples/*/packages.txt)
 install_packages ${packages[@]+"${packages[@]}"}
 if [[ -z $regex ]]; then

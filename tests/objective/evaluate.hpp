@@ -21,10 +21,24 @@ struct types_of {
 template <class T>
 using types_all = types_of<T, T, T, T, T, T>;
 
-template <class Objective, class Types>
+/// Where a problem is evaluated: how calls are led, and the tensors that they are given.
+struct on_the_host {
+    static auto context(const problem& p) { return selfsame::context{thrust::omp::par, p.threads, p.scratch_bytes}; }
+    template <class Tensor>
+    static Tensor& place(Tensor& x) {
+        return x;
+    }
+    template <class Tensor>
+    static Tensor place(Tensor&& x) {
+        return x;
+    }
+};
+
+template <class Objective, class Types, class Where>
 answer evaluate_as(const problem& p, which calls) {
     constexpr bool own_queue = Objective::negatives::own_queue;
-    const selfsame::context ctx{thrust::omp::par, p.threads, p.scratch_bytes};
+    const auto ctx = Where::context(p);
+    const auto place = [](auto&& x) -> decltype(auto) { return Where::place(std::forward<decltype(x)>(x)); };
     constexpr selfsame::reduction reductions[] = {selfsame::reduction::mean, selfsame::reduction::sum,
                                                   selfsame::reduction::per_sample};
     const Objective o{.temperature = p.temperature, .reduction = reductions[static_cast<int>(p.how)]};
@@ -33,9 +47,9 @@ answer evaluate_as(const problem& p, which calls) {
     const stored<typename Types::queue> q(p.queue, p.in[2]);
     const auto inputs = [&] {
         if constexpr (own_queue) {
-            return selfsame::pairs{a.view(), b.view(), q.view()};
+            return selfsame::pairs{place(a.view()), place(b.view()), place(q.view())};
         } else {
-            return selfsame::pairs{a.view(), b.view()};
+            return selfsame::pairs{place(a.view()), place(b.view())};
         }
     }();
     const std::size_t losses = p.how == total::per_sample ? p.anchors.rows : 1;
@@ -52,13 +66,14 @@ answer evaluate_as(const problem& p, which calls) {
         stored<typename Types::to_queue> dq(p.queue.rows, p.queue.width, p.out[2]);
         out.loss.assign(losses, -1.0);
         out.temperature = -1;
-        auto ta = da.view();
-        auto tb = db.view();
-        auto tq = dq.view();
+        auto ta = place(da.view());
+        auto tb = place(db.view());
+        auto tq = place(dq.view());
+        auto slope = place(selfsame::vector(&out.temperature, 1));
         if constexpr (own_queue) {
-            call(out.loss, selfsame::pair_gradients{ta, tb, tq, out.temperature});
+            call(place(out.loss), selfsame::pair_gradients{ta, tb, tq, slope});
         } else {
-            call(out.loss, selfsame::pair_gradients{ta, tb, selfsame::none{}, out.temperature});
+            call(place(out.loss), selfsame::pair_gradients{ta, tb, selfsame::none{}, slope});
         }
         out.anchors = da.get();
         out.positives = db.get();
@@ -66,38 +81,37 @@ answer evaluate_as(const problem& p, which calls) {
         out.stayed_inside = da.untouched() && db.untouched() && dq.untouched();
     };
     if ((calls & apart) != 0) {
-        using value = selfsame::host::compute_type<std::remove_const_t<decltype(inputs)>>;
+        using value = selfsame::pair_value<std::remove_const_t<decltype(inputs)>>;
         std::vector<value> saved(
             static_cast<std::size_t>(selfsame::saved_size(o, static_cast<index_t>(p.anchors.rows))));
         const auto both = [&](const std::vector<double>& upstream) {
-            return [&](std::vector<double>& loss, const auto& gradients) {
-                selfsame::forward(ctx, o, inputs, loss, saved);
-                selfsame::backward(ctx, o, inputs, saved, upstream, gradients);
+            return [&](auto&& loss, const auto& gradients) {
+                selfsame::forward(ctx, o, inputs, loss, place(saved));
+                selfsame::backward(ctx, o, inputs, place(saved), place(upstream), gradients);
             };
         };
         run(result.apart, both(p.upstream));
         run(result.apart_of_one, both({1.0}));
     }
     if ((calls & fused) != 0) {
-        run(result.fused, [&](std::vector<double>& loss, const auto& gradients) {
-            selfsame::value_and_grad(ctx, o, inputs, loss, gradients);
-        });
+        run(result.fused,
+            [&](auto&& loss, const auto& gradients) { selfsame::value_and_grad(ctx, o, inputs, loss, gradients); });
     }
     return result;
 }
 
-template <class Types, class Similarity, class Precision = selfsame::full_precision>
+template <class Types, class Similarity, class Precision = selfsame::full_precision, class Where = on_the_host>
 answer evaluate_with(const problem& p, which calls) {
     using namespace selfsame;
     switch (p.against) {
         case contrast::both_views:
-            return evaluate_as<info_nce<Similarity, both_views, Precision>, Types>(p, calls);
+            return evaluate_as<info_nce<Similarity, both_views, Precision>, Types, Where>(p, calls);
         case contrast::in_batch:
-            return evaluate_as<info_nce<Similarity, in_batch, Precision>, Types>(p, calls);
+            return evaluate_as<info_nce<Similarity, in_batch, Precision>, Types, Where>(p, calls);
         case contrast::two_way:
-            return evaluate_as<info_nce<Similarity, in_batch_two_way, Precision>, Types>(p, calls);
+            return evaluate_as<info_nce<Similarity, in_batch_two_way, Precision>, Types, Where>(p, calls);
         case contrast::queue:
-            return evaluate_as<info_nce<Similarity, from_queue, Precision>, Types>(p, calls);
+            return evaluate_as<info_nce<Similarity, from_queue, Precision>, Types, Where>(p, calls);
     }
     throw std::logic_error("no such contrast");
 }

@@ -66,6 +66,24 @@ auto as_context(const C& c) {
     }
 }
 
+template <class C>
+using context_of = decltype(as_context(std::declval<const C&>()));
+
+/// The memory that a policy's system works on.
+template <class Policy>
+inline constexpr memory_space memory_of = memory_space::host;
+
+namespace detail {
+/// Refuses a tensor of another space.
+template <memory_space Space, class X>
+constexpr void check_space() {
+    static_assert(Space == memory_space::device || X::accessor_type::space == memory_space::host,
+                  "selfsame: a device tensor was given to a host execution policy");
+    static_assert(Space == memory_space::host || X::accessor_type::space == memory_space::device,
+                  "selfsame: a host tensor was given to a device execution policy");
+}
+}  // namespace detail
+
 /// How loops run on a Thrust system. The primary serves sequential policies; interop/tbb.hpp adds TBB's.
 template <class Policy>
 struct executor {
@@ -148,7 +166,9 @@ class scratch {
             thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
             throw std::bad_alloc();
         }
-        detail::prefer_huge_pages(thrust::raw_pointer_cast(buffer_.first), bytes);
+        if constexpr (memory_of<Policy> == memory_space::host) {
+            detail::prefer_huge_pages(thrust::raw_pointer_cast(buffer_.first), bytes);
+        }
         const auto address = reinterpret_cast<std::uintptr_t>(thrust::raw_pointer_cast(buffer_.first));
         next_ =
             reinterpret_cast<std::uint8_t*>((address + scratch_alignment - 1) / scratch_alignment * scratch_alignment);

@@ -103,29 +103,47 @@ constexpr tensor<T, Rank, Space> strided(T* data, const std::array<index_t, Rank
 
 }  // namespace detail
 
-/// A tensor over raw host memory, row-major unless strides (in elements) are given.
-template <class T, std::size_t Rank>
-constexpr tensor<T, Rank> view(T* data, const std::array<index_t, Rank>& extents) {
+/// A tensor over raw memory of a space, the host's if none is named; row-major unless strides (in elements) are given:
+/// `view<memory_space::device>(pointer, {rows, columns})`.
+template <memory_space Space, class T, std::size_t Rank>
+constexpr tensor<T, Rank, Space> view(T* data, const std::array<index_t, Rank>& extents,
+                                      const std::array<index_t, Rank>& strides) {
+    return detail::strided<Space>(data, extents, strides);
+}
+template <memory_space Space, class T, std::size_t Rank>
+constexpr tensor<T, Rank, Space> view(T* data, const std::array<index_t, Rank>& extents) {
     std::array<index_t, Rank> strides{};
     index_t step = 1;
     for (std::size_t r = Rank; r-- > 0;) {
         strides[r] = step;
         step *= extents[r];
     }
-    return detail::strided<memory_space::host>(data, extents, strides);
+    return detail::strided<Space>(data, extents, strides);
+}
+template <memory_space Space, class T>
+constexpr tensor<T, 2, Space> matrix(T* data, index_t rows, index_t columns) {
+    return view<Space>(data, std::array<index_t, 2>{rows, columns});
+}
+template <memory_space Space, class T>
+constexpr tensor<T, 1, Space> vector(T* data, index_t size) {
+    return view<Space>(data, std::array<index_t, 1>{size});
+}
+template <class T, std::size_t Rank>
+constexpr tensor<T, Rank> view(T* data, const std::array<index_t, Rank>& extents) {
+    return view<memory_space::host>(data, extents);
 }
 template <class T, std::size_t Rank>
 constexpr tensor<T, Rank> view(T* data, const std::array<index_t, Rank>& extents,
                                const std::array<index_t, Rank>& strides) {
-    return detail::strided<memory_space::host>(data, extents, strides);
+    return view<memory_space::host>(data, extents, strides);
 }
 template <class T>
 constexpr tensor<T, 2> matrix(T* data, index_t rows, index_t columns) {
-    return view(data, std::array<index_t, 2>{rows, columns});
+    return matrix<memory_space::host>(data, rows, columns);
 }
 template <class T>
 constexpr tensor<T, 1> vector(T* data, index_t size) {
-    return view(data, std::array<index_t, 1>{size});
+    return vector<memory_space::host>(data, size);
 }
 
 /// Stands for an input that is absent, or a gradient that nobody wants.

@@ -125,20 +125,20 @@ template <class Scores, class Out>
 auto score_matrix(Out&& out) {
     if constexpr (Scores::count == 1) {
         const auto v = as_tensor<1>(out);
-        return selfsame::detail::strided<memory_space::host>(v.data_handle(), std::array<index_t, 2>{v.extent(0), 1},
-                                                             std::array<index_t, 2>{v.stride(0), 1});
+        return selfsame::view<decltype(v)::accessor_type::space>(
+            v.data_handle(), std::array<index_t, 2>{v.extent(0), 1}, std::array<index_t, 2>{v.stride(0), 1});
     } else {
         return as_tensor<2>(out);
     }
 }
 
-template <class T, class Scores, bool Places>
+/// The scores as a policy of rows, computed in T over values V.
+template <class T, class V, class Scores, bool Places>
 struct score_walk;
 
-template <class T, class... Scores, bool Places>
-struct score_walk<T, logit_scores<Scores...>, Places> {
+template <class T, class V, class... Scores, bool Places>
+struct score_walk<T, V, logit_scores<Scores...>, Places> {
     using set = logit_scores<Scores...>;
-    using V = batch<T>;
     using row = selfsame::detail::score_row<V>;
     template <class X>
     using reducer = softmax_statistics<X, set::moment, set::ranks, Places>;
@@ -153,8 +153,8 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
         : inverse_temperature(T(1 / s.temperature)), temperature(T(s.temperature)),
           scale(T(1.44269504088896340736 / s.temperature)) {}
 
-    SELFSAME_INLINE V term(V z) const { return z; }
-    SELFSAME_INLINE V element(V z, const weighted_row& r, V column) const {
+    SELFSAME_INLINE constexpr V term(V z) const { return z; }
+    SELFSAME_INLINE constexpr V element(V z, const weighted_row& r, V column) const {
         const V p = r.probability(z);
         V g(T(0));
         int s = 0;
@@ -166,7 +166,7 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
     }
 
     template <class R>
-    row row_of(const R& r) const {
+    constexpr row row_of(const R& r) const {
         const V none(T(-1));
         row out{r.log_total(), none, none, none, none, none, V(scale), r.level, r.bits_of_sum()};
         if constexpr (set::moment) out.entropy = r.entropy();
@@ -182,20 +182,69 @@ struct score_walk<T, logit_scores<Scores...>, Places> {
         if constexpr (Places && set::ranks > 1) out.second_at = r.second_at;
         return out;
     }
-    template <class Out>
-    void write(const row& r, index_t first, index_t n, const Out& out) const {
-        using E = typename Out::value_type;
-        index_t s = 0;
-        const auto one = [&](V values) {
-            T each[lanes<T>];
-            store(each, values);
-            for (index_t k = 0; k < n; ++k) out(first + k, s) = element_cast<E>(each[k]);
-            ++s;
-        };
-        (one(Scores::value(r, V(temperature))), ...);
+    /// to(score, values) for every score.
+    template <class F>
+    constexpr void each_score(const row& r, F&& to) const {
+        int s = 0;
+        ((to(s, Scores::value(r, V(temperature))), ++s), ...);
     }
 };
 
+template <class Walk, class Out>
+void write_scores(const Walk& walk, const typename Walk::row& r, index_t first, index_t n, const Out& out) {
+    using E = typename Out::value_type;
+    walk.each_score(r, [&]<class V>(int s, V values) {
+        using T = math::scalar_t<V>;
+        T each[lanes<T>];
+        store(each, values);
+        for (index_t k = 0; k < n; ++k) out(first + k, s) = element_cast<E>(each[k]);
+    });
+}
+
+/// `values` and `gradients` on the host, of arguments that have been checked.
+struct score_passes {
+    template <class C, class Set, class Logits, class Out>
+    static void values(const C& ctx, const Set& scores, const Logits& logits, const Out& out) {
+        using T = typename compute<typename Logits::value_type>::type;
+        using walk = score_walk<T, batch<T>, Set, false>;
+        using rows = row_source_of<T, Logits>;
+        const walk policy(scores);
+        row_walk<T, walk, rows>(policy, rows(logits)).reduce(ctx, [&](index_t first, index_t n, const auto& r) {
+            write_scores(policy, policy.row_of(r), first, n, out);
+        });
+    }
+
+    template <bool Adds, class C, class Set, class Logits, class Values, class Upstream, class Gradient>
+    static void gradients(const C& ctx, const Set& scores, const Logits& logits, const Values& values,
+                          const Upstream& upstream, const Gradient& gradient) {
+        using T = typename compute<typename Logits::value_type>::type;
+        using walk = score_walk<T, batch<T>, Set, true>;
+        const walk policy(scores);
+        const row_source_of<T, Logits> source(logits);
+        const auto out = results_of<T, Adds>(gradient);
+        row_walk<T, walk, row_source_of<T, Logits>>(policy, source)
+            .reduce_and_write(ctx, out, [&](index_t first, index_t n, const auto& r) {
+                typename walk::weighted_row row{policy.row_of(r), {}};
+                for (int s = 0; s < Set::count; ++s) {
+                    row.upstream[s] = batch<T>(T(1));
+                    if constexpr (!is_none<Upstream>) {
+                        for (index_t k = 0; k < n; ++k) row.upstream[s].v[k] = element_cast<T>(upstream(first + k, s));
+                    }
+                }
+                if constexpr (!is_none<Values>) write_scores(policy, row, first, n, values);
+                return row;
+            });
+    }
+};
+
+template <class Context, class... X>
+void check_spaces(const X&...) {
+    constexpr memory_space space = memory_of<decltype(Context::policy)>;
+    const auto check = []<class Y>(std::type_identity<Y>) {
+        if constexpr (!is_none<Y>) selfsame::detail::check_space<space, Y>();
+    };
+    (check(std::type_identity<X>()), ...);
+}
 template <class X>
 auto check_logits(const X& logits) {
     static_assert(real_element<std::remove_const_t<typename X::element_type>>,
@@ -213,6 +262,10 @@ void check_shape(std::string_view name, const X& x, index_t rows, index_t column
 
 }  // namespace host
 
+/// What computes scores for an execution policy: the host, unless a header that knows of devices says otherwise.
+template <class Context>
+struct score_engine : host::score_passes {};
+
 /// The scores of every row of `logits`, into `values`.
 template <execution C, class... Scores, class Logits, class Values>
 void forward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, Values&& values) {
@@ -221,18 +274,13 @@ void forward(const C& ctx, const logit_scores<Scores...>& scores, const Logits& 
     const auto z = as_tensor<2>(logits);
     const auto out = host::score_matrix<set>(values);
     scores.check();
+    host::check_spaces<context_of<C>>(z, out);
     host::check_logits(z);
     host::check_shape("values", out, z.extent(0), set::count, "rows of logits x scores");
     aliasing_rules rules;
     rules.input("logits", z);
     rules.output("values", out);
-    using T = typename compute<element_t<Logits, 2>>::type;
-    using walk = host::score_walk<T, set, false>;
-    using rows = host::row_source_of<T, std::remove_const_t<decltype(z)>>;
-    const walk policy(scores);
-    host::row_walk<T, walk, rows>(policy, rows(z)).reduce(c, [&](index_t first, index_t n, const auto& r) {
-        policy.write(policy.row_of(r), first, n, out);
-    });
+    score_engine<context_of<C>>::values(c, scores, z, out);
 }
 
 namespace host {
@@ -241,9 +289,8 @@ template <bool Adds, class C, class... Scores, class Logits, class Values, class
 void score_gradients(const C& ctx, const logit_scores<Scores...>& scores, const Logits& logits, const Values& values,
                      const Upstream& upstream, const Gradient& gradient) {
     using set = logit_scores<Scores...>;
-    using T = typename compute<typename Logits::value_type>::type;
-    using walk = score_walk<T, set, true>;
     scores.check();
+    check_spaces<C>(logits, values, upstream, gradient);
     check_logits(logits);
     const index_t rows = logits.extent(0);
     aliasing_rules rules;
@@ -258,21 +305,7 @@ void score_gradients(const C& ctx, const logit_scores<Scores...>& scores, const 
         check_shape("values", values, rows, set::count, "rows of logits x scores");
         rules.output("values", values);
     }
-    const walk policy(scores);
-    const row_source_of<T, Logits> source(logits);
-    const auto out = results_of<T, Adds>(gradient);
-    row_walk<T, walk, row_source_of<T, Logits>>(policy, source)
-        .reduce_and_write(ctx, out, [&](index_t first, index_t n, const auto& r) {
-            typename walk::weighted_row row{policy.row_of(r), {}};
-            for (int s = 0; s < set::count; ++s) {
-                row.upstream[s] = batch<T>(T(1));
-                if constexpr (!is_none<Upstream>) {
-                    for (index_t k = 0; k < n; ++k) row.upstream[s].v[k] = element_cast<T>(upstream(first + k, s));
-                }
-            }
-            if constexpr (!is_none<Values>) policy.write(row, first, n, values);
-            return row;
-        });
+    score_engine<C>::template gradients<Adds>(ctx, scores, logits, values, upstream, gradient);
 }
 
 }  // namespace host

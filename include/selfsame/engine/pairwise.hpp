@@ -94,10 +94,28 @@ concept pairwise_objective = requires(const O& o, float x) {
     { o.positive_weight(o.keep(x, x)) } -> std::same_as<float>;
 } && detail::constant_pairwise<O>;
 
+/// The engine that serves an execution policy: the host's, unless a header that knows of devices says otherwise.
+template <class Context>
+struct pairwise_engine {
+    template <class Objective, class Inputs, class Gradients>
+    using pass = host::pairwise_pass<Context, Objective, Inputs, Gradients>;
+};
+
+namespace detail {
+template <class Context, class Objective, class Inputs, class Gradients>
+using pairwise_pass = typename pairwise_engine<Context>::template pass<Objective, Inputs, Gradients>;
+
+template <class Context>
+constexpr void check_returns_loss() {
+    static_assert(memory_of<decltype(Context::policy)> == memory_space::host,
+                  "selfsame: the loss stays on the device: give a tensor of one element for it");
+}
+}  // namespace detail
+
 /// Values that `forward` leaves in `saved` for `backward`, for N anchors.
 template <pairwise_objective O>
 constexpr index_t saved_size(const O&, index_t anchors) {
-    return host::saved_rows<O>(anchors) * host::kept_rows<float, O>::fields;
+    return detail::saved_rows<O>(anchors) * detail::kept_fields<O>;
 }
 
 /// The loss of `inputs`: one value for mean and sum, N for per_sample, written to `loss`; `saved` takes what
@@ -105,7 +123,8 @@ constexpr index_t saved_size(const O&, index_t anchors) {
 template <execution C, pairwise_objective O, class Inputs, class Loss, class Saved = none>
 void forward(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, Saved&& saved = {}) {
     const auto c = as_context(ctx);
-    host::pairwise_pass pass(c, objective, inputs, host::no_gradients);
+    detail::pairwise_pass<context_of<C>, O, Inputs, detail::no_pair_gradients_t> pass(c, objective, inputs,
+                                                                                      detail::no_pair_gradients);
     pass.check_loss(as_tensor<1>(loss));
     if constexpr (!is_none<Saved>) {
         check_writable("saved", as_tensor<1>(saved));
@@ -119,7 +138,8 @@ void forward(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss
 /// As above, for one value: returned.
 template <execution C, pairwise_objective O, class Inputs>
 auto forward(const C& ctx, const O& objective, const Inputs& inputs) {
-    host::compute_type<Inputs> loss{};
+    detail::check_returns_loss<context_of<C>>();
+    pair_value<Inputs> loss{};
     forward(ctx, objective, inputs, loss);
     return loss;
 }
@@ -130,7 +150,7 @@ template <execution C, pairwise_objective O, class Inputs, class Saved, class Up
 void backward(const C& ctx, const O& objective, const Inputs& inputs, const Saved& saved, const Upstream& upstream,
               const Gradients& gradients) {
     const auto c = as_context(ctx);
-    host::pairwise_pass pass(c, objective, inputs, gradients);
+    detail::pairwise_pass<context_of<C>, O, Inputs, Gradients> pass(c, objective, inputs, gradients);
     pass.check_saved(as_tensor<1>(saved));
     pass.check_upstream(as_tensor<1>(upstream));
     pass.restore(as_tensor<1>(saved));
@@ -143,7 +163,7 @@ template <execution C, pairwise_objective O, class Inputs, class Loss, class Gra
 void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, const Gradients& gradients,
                     const Upstream& upstream = 1.0) {
     const auto c = as_context(ctx);
-    host::pairwise_pass pass(c, objective, inputs, gradients);
+    detail::pairwise_pass<context_of<C>, O, Inputs, Gradients> pass(c, objective, inputs, gradients);
     pass.check_loss(as_tensor<1>(loss));
     pass.check_upstream(as_tensor<1>(upstream));
     pass.keep_logits();
@@ -156,7 +176,8 @@ void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss
 /// As above, for one value: returned.
 template <execution C, pairwise_objective O, class Inputs, class Gradients>
 auto value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, const Gradients& gradients) {
-    host::compute_type<Inputs> loss{};
+    detail::check_returns_loss<context_of<C>>();
+    pair_value<Inputs> loss{};
     value_and_grad(ctx, objective, inputs, loss, gradients);
     return loss;
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "selfsame/engine/excluded_diagonals.hpp"
 #include "selfsame/engine/host/embedding_set.hpp"
 #include "selfsame/engine/host/products.hpp"
 #include "selfsame/engine/host/schedule.hpp"
@@ -13,25 +14,6 @@
 /// for the gradients. What a pair contributes is the objective's; nothing here knows which objective it is.
 
 namespace selfsame::inline SELFSAME_ISA::host {
-
-/// Which elements of the matrix do not count: those with column - row equal to one of a few offsets.
-struct excluded_diagonals {
-    index_t offset[3] = {};
-    int count = 0;
-
-    constexpr bool contains(index_t row, index_t column) const {
-        for (int d = 0; d < count; ++d) {
-            if (column - row == offset[d]) return true;
-        }
-        return false;
-    }
-    constexpr bool meets(index_t row, index_t rows, index_t column, index_t columns) const {
-        for (int d = 0; d < count; ++d) {
-            if (row + offset[d] < column + columns && row + rows + offset[d] > column) return true;
-        }
-        return false;
-    }
-};
 
 /// Values that a row keeps for the backward pass, one array for each member of Objective::row.
 template <class T, class Objective>

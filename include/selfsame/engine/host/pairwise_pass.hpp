@@ -1,9 +1,7 @@
 #pragma once
 
-#include "selfsame/core/aliasing.hpp"
 #include "selfsame/engine/host/pairwise.hpp"
-#include "selfsame/policy/accumulate.hpp"
-#include "selfsame/policy/reduction.hpp"
+#include "selfsame/engine/pairwise_arguments.hpp"
 
 /// \file
 /// One call of an objective over pairs on the host: checks the arguments, packs the embeddings, runs the tiles forward
@@ -11,86 +9,30 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-template <class X>
-constexpr bool holds_double() {
-    if constexpr (is_none<X>) {
-        return false;
-    } else {
-        return std::is_same_v<element_t<X, 2>, double>;
-    }
-}
-
-/// float, or double if an input is.
-template <class Inputs>
-using compute_type =
-    std::conditional_t<holds_double<decltype(Inputs::anchors)>() || holds_double<decltype(Inputs::positives)>() ||
-                           holds_double<decltype(Inputs::queue)>(),
-                       double, float>;
-
-/// Rows of the matrix, rows and columns together where both have a loss.
-template <class Objective>
-constexpr index_t saved_rows(index_t anchors) {
-    return Objective::negatives::one_set || Objective::negatives::two_way ? 2 * anchors : anchors;
-}
-
-struct no_gradients_t {
-    none anchors, positives, queue, temperature;
-};
-inline constexpr no_gradients_t no_gradients{};
-
-/// The view of a gradient, or none.
-template <class G>
-auto target(G&& gradient) {
-    if constexpr (is_none<G>) {
-        return none{};
-    } else {
-        return as_tensor<2>(gradient);
-    }
-}
-
 template <class Context, class Objective, class Inputs, class Gradients>
-class pairwise_pass {
-    using T = compute_type<Inputs>;
+class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, Inputs, Gradients> {
+    using arguments = pairwise_arguments<memory_space::host, Objective, Inputs, Gradients>;
+    using arguments::adds, arguments::one_set, arguments::own_queue, arguments::two_way, arguments::wants_anchors,
+        arguments::wants_any, arguments::wants_positives, arguments::wants_queue, arguments::wants_temperature;
+    using arguments::d_, arguments::each_upstream, arguments::how, arguments::m_, arguments::n_, arguments::objective_;
+    using typename arguments::negatives, typename arguments::T;
     using similarity = typename Objective::similarity;
-    using negatives = typename Objective::negatives;
     using set = embedding_set<T, similarity, precision_of<Objective>>;
     using tiles = tile_engine<T, Objective, set>;
     using reducer = typename Objective::template reducer<T>;
     using row = typename Objective::template row<T>;
     using memory = scratch<decltype(Context::policy)>;
-    using wanted = std::remove_cvref_t<decltype(unwrap(std::declval<const Gradients&>()))>;
-
-    static constexpr bool one_set = negatives::one_set, two_way = negatives::two_way, own_queue = negatives::own_queue;
-    static constexpr bool adds = host::adds<Gradients>;
-    static constexpr bool wants_anchors = !is_none<decltype(wanted::anchors)>;
-    static constexpr bool wants_positives = !is_none<decltype(wanted::positives)>;
-    static constexpr bool wants_queue = !is_none<decltype(wanted::queue)>;
-    static constexpr bool wants_temperature = [] {
-        if constexpr (requires(const wanted& w) { w.temperature; }) {
-            return !is_none<decltype(wanted::temperature)>;
-        } else {
-            return false;
-        }
-    }();
-    static constexpr bool wants_any = wants_anchors || wants_positives || wants_queue || wants_temperature;
-    static constexpr bool has_queue = !is_none<decltype(Inputs::queue)>;
-    static_assert(own_queue == has_queue,
-                  "selfsame: an objective over from_queue takes pairs{anchors, positives, queue}, others take "
-                  "pairs{anchors, positives}");
-    static_assert(own_queue || !wants_queue, "selfsame: a gradient of a queue was asked for, and there is no queue");
 
   public:
     pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
-        : ctx_(ctx), objective_(objective), n_(as_tensor<2>(inputs.anchors).extent(0)),
-          d_(as_tensor<2>(inputs.anchors).extent(1)), m_(queue_length(inputs)),
-          rows_(one_set ? 2 * n_ : n_, d_,
-                {one_set, one_set || wants_positives || wants_queue,
-                 one_set ? wants_any : wants_anchors || wants_temperature}),
+        : arguments(objective, inputs), ctx_(ctx), rows_(one_set ? 2 * n_ : n_, d_,
+                                                         {one_set, one_set || wants_positives || wants_queue,
+                                                          one_set ? wants_any : wants_anchors || wants_temperature}),
           columns_(one_set ? 0 : m_, d_,
                    {true, wants_anchors || wants_temperature, own_queue ? wants_queue : wants_positives}),
           partners_(own_queue ? n_ : 0, d_, {}), schedule_(rows_.blocks(), other().blocks(), one_set),
           memory_(ctx.policy, bytes()) {
-        check(inputs, unwrap(gradients));
+        this->check(inputs, unwrap(gradients));
         pack(inputs);
     }
 
@@ -106,31 +48,6 @@ class pairwise_pass {
     void reduce() {
         schedule_.run(ctx_, tickets_,
                       [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
-    }
-
-    template <class Loss>
-    void check_loss(const Loss& loss) const {
-        check_writable("loss", loss);
-        const bool each = how() == reduction::per_sample;
-        if (loss.size() != static_cast<std::size_t>(each ? n_ : 1)) {
-            fail("loss", shape_text(loss), each ? "one value a sample" : "one value");
-        }
-    }
-
-    template <class Saved>
-    void check_saved(const Saved& saved) const {
-        static_assert(Saved::rank() == 1 && std::is_same_v<typename Saved::value_type, T>,
-                      "selfsame: saved is a vector of float, or of double where an input is double");
-        const index_t expected = saved_rows<Objective>(n_) * kept_rows<T, Objective>::fields;
-        if (saved.extent(0) != expected)
-            fail("saved", saved.extent(0), std::to_string(expected) + " values (saved_size)");
-    }
-
-    template <class Upstream>
-    void check_upstream(const Upstream& upstream) const {
-        if (upstream.size() != static_cast<std::size_t>(each_upstream(upstream) ? n_ : 1)) {
-            fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
-        }
     }
 
     template <class Loss>
@@ -178,16 +95,16 @@ class pairwise_pass {
             double slope = 0;  // sum of <gradient, value> over the rows of the matrix
             if constexpr (one_set) {
                 const auto partner = [&](index_t i) { return rows_.row(i < n_ ? i + n_ : i - n_); };
-                slope = 0.5 * (unpack(rows_, 0, n_, partner, target(g.anchors)) +
-                               unpack(rows_, n_, n_, partner, target(g.positives)));
+                slope = 0.5 * (unpack(rows_, 0, n_, partner, detail::target(g.anchors)) +
+                               unpack(rows_, n_, n_, partner, detail::target(g.positives)));
             } else {
-                slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, target(g.anchors));
+                slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, detail::target(g.anchors));
                 const auto anchor = [&](index_t i) { return rows_.row(i); };
                 if constexpr (own_queue) {
-                    unpack(partners_, 0, n_, anchor, target(g.positives));
-                    unpack(columns_, 0, m_, no_partner{}, target(g.queue));
+                    unpack(partners_, 0, n_, anchor, detail::target(g.positives));
+                    unpack(columns_, 0, m_, no_partner{}, detail::target(g.queue));
                 } else {
-                    unpack(columns_, 0, n_, anchor, target(g.positives));
+                    unpack(columns_, 0, n_, anchor, detail::target(g.positives));
                 }
             }
             if constexpr (wants_temperature) {
@@ -202,24 +119,8 @@ class pairwise_pass {
   private:
     struct no_partner {};
 
-    static index_t queue_length(const Inputs& inputs) {
-        if constexpr (own_queue) {
-            return as_tensor<2>(inputs.queue).extent(0);
-        } else {
-            return as_tensor<2>(inputs.anchors).extent(0);
-        }
-    }
-
     set& other() { return one_set ? rows_ : columns_; }
     const set& other() const { return one_set ? rows_ : columns_; }
-
-    reduction how() const {
-        if constexpr (requires { objective_.reduction; }) {
-            return objective_.reduction;
-        } else {
-            return reduction::mean;
-        }
-    }
 
     std::size_t bytes() {
         const std::size_t tile_bytes = tiles::logit_bytes;
@@ -236,51 +137,6 @@ class pairwise_pass {
                scratch_bytes<tile_schedule::ticket>(schedule_.tickets()) +
                threads * tiles::workspace_bytes(rows_.padded_width()) +
                static_cast<std::size_t>(kept_tiles_) * tile_bytes;
-    }
-
-    template <class X>
-    void check_matrix(std::string_view name, const X& x, index_t rows, std::string_view expected_rows) const {
-        static_assert(real_element<std::remove_const_t<typename X::element_type>>,
-                      "selfsame: embeddings are float, double, half or bfloat16");
-        static_assert(X::accessor_type::space == memory_space::host,
-                      "selfsame: a device tensor was given to a host execution policy");
-        if (x.extent(0) != rows || x.extent(1) != d_) {
-            std::string expected = std::to_string(rows) + " x " + std::to_string(d_);
-            expected.append(" (").append(expected_rows).append(")");
-            fail(name, std::string_view(shape_text(x)), expected);
-        }
-    }
-
-    void check(const Inputs& inputs, const wanted& g) const {
-        if constexpr (requires { objective_.check(); }) objective_.check();
-        const auto a = as_tensor<2>(inputs.anchors);
-        check_matrix("anchors", a, n_, "as given");
-        check_matrix("positives", as_tensor<2>(inputs.positives), n_, "the shape of anchors");
-        if (d_ == 0 && n_ > 0) fail("anchors", std::string_view(shape_text(a)), "at least one column");
-        if constexpr (own_queue) check_matrix("queue", as_tensor<2>(inputs.queue), m_, "the width of anchors");
-        // Inputs are packed before anything is written: gradients may be their memory in any way, unless they are
-        // added.
-        aliasing_rules rules;
-        if constexpr (adds) {
-            rules.input("anchors", a);
-            rules.input("positives", as_tensor<2>(inputs.positives));
-            if constexpr (own_queue) rules.input("queue", as_tensor<2>(inputs.queue));
-        }
-        check_gradient(rules, "gradient of anchors", target(g.anchors), n_);
-        check_gradient(rules, "gradient of positives", target(g.positives), n_);
-        check_gradient(rules, "gradient of queue", target(g.queue), m_);
-        if constexpr (wants_temperature) {
-            const auto t = as_tensor<1>(g.temperature);
-            if (t.size() != 1) fail("gradient of temperature", std::string_view(shape_text(t)), "one value");
-        }
-    }
-
-    template <class G>
-    void check_gradient(aliasing_rules& rules, std::string_view name, const G& g, index_t rows) const {
-        if constexpr (!is_none<G>) {
-            check_matrix(name, g, rows, "the shape of its input");
-            rules.output(name, g);
-        }
     }
 
     template <class F>
@@ -320,11 +176,7 @@ class pairwise_pass {
         tiles_.row_set = &rows_;
         tiles_.column_set = &other();
         tiles_.one_set = one_set;
-        if constexpr (one_set) {
-            tiles_.excluded = {{0, n_, -n_}, 3};
-        } else if constexpr (!own_queue) {
-            tiles_.excluded = {{0}, 1};
-        }
+        tiles_.excluded = excluded_diagonals::of<negatives>(n_);
         const auto side = [&](index_t n, reducer*& state, kept_rows<T, Objective>& kept, T*& weight) {
             state = memory_.template take<reducer>(n);
             kept = {memory_.template take<T>(n * kept_rows<T, Objective>::fields), n};
@@ -373,17 +225,11 @@ class pairwise_pass {
         }
     }
 
-    template <class Upstream>
-    bool each_upstream(const Upstream& upstream) const {
-        return how() == reduction::per_sample && upstream.size() != 1;
-    }
-
     /// The share of each row's loss in upstream . losses, and the pull between each row and its positive.
     template <class Upstream>
     void weigh_rows(const Upstream& upstream) {
         const bool each = each_upstream(upstream);
-        const double rows_of_a_sample = one_set || two_way ? 2 : 1;
-        const double share = 1 / (rows_of_a_sample * (how() == reduction::mean ? double(n_) : 1));
+        const double share = this->share_of_row();
         for (index_t i = 0; i < n_; ++i) {
             const T w = static_cast<T>(share * element_cast<double>(upstream(each ? i : 0)));
             row_weight_[i] = w;
@@ -452,8 +298,6 @@ class pairwise_pass {
     }
 
     const Context& ctx_;
-    const Objective& objective_;
-    index_t n_, d_, m_;
     set rows_, columns_, partners_;
     tile_schedule schedule_;
     index_t kept_tiles_ = 0;

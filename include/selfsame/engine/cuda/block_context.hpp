@@ -1,0 +1,74 @@
+#pragma once
+
+#include <concepts>
+
+#include "selfsame/core/tensor.hpp"
+
+/// \file
+/// What a kernel sees of the machine. A kernel is a struct that holds its arguments:
+///
+///     struct doubled {
+///         static constexpr int threads = 128;      // of a block
+///         struct shared { float x[128]; };         // memory of a block
+///         const float* from;
+///         float* to;
+///         template <block_context C>
+///         SELFSAME_DEVICE void operator()(C& c) const;
+///     };
+///
+/// Kernels touch shared memory and other threads through the context alone, and compile with a plain host compiler too:
+/// engine/cuda/device_context.cuh maps the context to the hardware, the tests' context runs every thread as a fiber.
+
+// A policy that is no constexpr function must not compile, so kernels call policies from functions of the device.
+#if defined(__CUDACC__)
+#define SELFSAME_DEVICE __device__
+#else
+#define SELFSAME_DEVICE
+#endif
+/// Before a loop whose trip count is constant and whose arrays are to stay in registers.
+#if defined(__CUDACC__) || defined(__clang__)
+#define SELFSAME_UNROLL_ALL SELFSAME_PRAGMA(unroll)
+#else
+#define SELFSAME_UNROLL_ALL SELFSAME_PRAGMA(GCC unroll 128)
+#endif
+
+namespace selfsame::inline SELFSAME_ISA::device {
+
+inline constexpr int warp_size = 32;
+
+/// N neighbours, read and written at once.
+template <class T, int N>
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) neighbours {
+    T v[N];
+};
+template <class T>
+using quad = neighbours<T, 4>;
+
+/// Memory of a block that needs none.
+struct no_shared {};
+
+template <class C>
+concept block_context = requires(C& c, const C& k, float x, float& shared_value) {
+    { k.thread() } -> std::same_as<int>;     // in the block
+    { k.lane() } -> std::same_as<int>;       // in the warp
+    { k.warp() } -> std::same_as<int>;       // in the block
+    { k.block() } -> std::same_as<index_t>;  // in the grid
+    // Waits for all threads of the block; what they wrote to shared memory can be read after it.
+    { c.sync() } -> std::same_as<void>;
+    // x of lane ^ mask; all lanes of the warp take part.
+    { c.shuffle_xor(x, 1) } -> std::same_as<float>;
+    { c.template shared<no_shared>() } -> std::same_as<no_shared&>;
+    { c.read(shared_value) } -> std::same_as<float>;
+    { c.write(shared_value, x) } -> std::same_as<void>;
+};
+
+/// The sum over the lanes of a warp, the same bits in all of them.
+template <block_context C, class T>
+SELFSAME_DEVICE T warp_sum(C& c, T x) {
+    for (int mask = warp_size / 2; mask > 0; mask /= 2) x = x + c.shuffle_xor(x, mask);
+    return x;
+}
+
+constexpr index_t blocks_for(index_t count, index_t each) { return (count + each - 1) / each; }
+
+}  // namespace selfsame::inline SELFSAME_ISA::device

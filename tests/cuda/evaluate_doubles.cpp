@@ -1,0 +1,11 @@
+#include "evaluate.hpp"
+
+namespace selfsame_tests {
+
+answer evaluate_doubles_in_fibers(const problem& p, which calls) {
+    using selfsame::full_precision;
+    return p.normalize ? evaluate_with<types_all<double>, selfsame::cosine, full_precision, in_fibers>(p, calls)
+                       : evaluate_with<types_all<double>, selfsame::dot, full_precision, in_fibers>(p, calls);
+}
+
+}  // namespace selfsame_tests

@@ -1,0 +1,210 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <typeinfo>
+
+#include "selfsame/engine/cuda/fragments.hpp"
+#include "shared_shadow.hpp"
+
+/// \file
+/// The block context on the host. It reports a barrier that not all threads reach, an operation of a warp that not all
+/// lanes reach, and races in shared memory, each with the kernel's line.
+
+namespace selfsame_tests {
+
+using selfsame::index_t;
+
+class fiber_context {
+  public:
+    fiber_context(fiber_block& block, shared_memory& memory) : block_(block), memory_(memory) {}
+
+    void enter_block(index_t rank) {
+        rank_ = rank;
+        copies_.assign(static_cast<std::size_t>(block_.count()), {});
+        memory_.forget();
+    }
+
+    int thread() const { return block_.current(); }
+    int lane() const { return block_.current() % fiber_block::warp; }
+    int warp() const { return block_.current() / fiber_block::warp; }
+    index_t block() const { return rank_; }
+
+    void sync(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        const site at{file, line};
+        if (!waits::is_deleted(at)) block_.wait_for_block(at);
+    }
+
+    template <class T>
+    T shuffle_xor(T x, int mask, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        static_assert(std::is_trivially_copyable_v<T>);
+        struct registers {
+            T given;
+            int mask;
+            T got;
+        } mine{x, mask, x};
+        block_.with_warp(
+            [](void* const* lanes) {
+                for (int l = 0; l < fiber_block::warp; ++l) {
+                    auto* to = static_cast<registers*>(lanes[l]);
+                    to->got = static_cast<const registers*>(lanes[l ^ to->mask])->given;
+                }
+            },
+            &mine, {file, line});
+        return mine.got;
+    }
+
+    template <class S>
+    S& shared() {
+        return *reinterpret_cast<S*>(memory_.data());
+    }
+    template <class T>
+    T read(const T& value, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        memory_.reads(&value, sizeof(T), {file, line});
+        return value;
+    }
+    template <class T>
+    void write(T& value, std::type_identity_t<T> x, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        memory_.writes(&value, sizeof(T), {file, line});
+        value = x;
+    }
+
+    /// Lands at the wait, the latest legal moment.
+    template <class U>
+    void copy_async(U* to, const U* from, bool there, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE()) {
+        const site at{file, line};
+        if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) {
+            throw kernel_error("a copy of 16 bytes that are not aligned at " + at.text());
+        }
+        memory_.begins_copy(to, 16, at);
+        copy c{to, {}, false};
+        if (there) std::memcpy(c.bytes, from, sizeof(c.bytes));
+        mine().push_back(c);
+    }
+    void copy_commit() {
+        for (copy& c : mine()) c.committed = true;
+    }
+    void copy_wait(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        const site at{file, line};
+        waits::note(at);
+        if (waits::is_deleted(at)) return;
+        std::erase_if(mine(), [&](const copy& c) {
+            if (!c.committed) return false;
+            memory_.ends_copy(c.to, sizeof(c.bytes), at);
+            std::memcpy(c.to, c.bytes, sizeof(c.bytes));
+            return true;
+        });
+    }
+
+    template <bool Transposed, class U>
+    void load_matrices(selfsame::device::word (&to)[4], const U* row, const char* file = __builtin_FILE(),
+                       int line = __builtin_LINE()) {
+        struct registers {
+            std::uint16_t row[8];
+            selfsame::device::word* to;
+        } mine{{}, to};
+        static_assert(sizeof(U) == 2);
+        if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
+            throw kernel_error("a row of a matrix that is not aligned at " + site{file, line}.text());
+        }
+        memory_.reads(row, sizeof(mine.row), {file, line});
+        std::memcpy(mine.row, row, sizeof(mine.row));
+        block_.with_warp(
+            [](void* const* lanes) {
+                const auto element = [&](int which, int y, int x) {
+                    return selfsame::device::word{static_cast<const registers*>(lanes[8 * which + y])->row[x]};
+                };
+                for (int l = 0; l < fiber_block::warp; ++l) {
+                    const int y = l / 4, x = 2 * (l % 4);
+                    for (int m = 0; m < 4; ++m) {
+                        static_cast<registers*>(lanes[l])->to[m] = Transposed
+                                                                       ? element(m, x, y) | element(m, x + 1, y) << 16
+                                                                       : element(m, y, x) | element(m, y, x + 1) << 16;
+                    }
+                }
+            },
+            &mine, {file, line});
+    }
+
+    template <class U>
+    void multiply(float (&x)[4], const selfsame::device::word (&a)[4], selfsame::device::word b0,
+                  selfsame::device::word b1, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        struct registers {
+            float* x;
+            const selfsame::device::word* a;
+            selfsame::device::word b[2];
+        } mine{x, a, {b0, b1}};
+        block_.with_warp(
+            [](void* const* lanes) {
+                namespace fragment = selfsame::device::fragment;
+                const auto half_of = [](selfsame::device::word w, int upper) {
+                    U u;
+                    u.bits = static_cast<std::uint16_t>(w >> (16 * upper));
+                    return static_cast<float>(u);
+                };
+                float left[16][16], right[16][8];
+                for (int l = 0; l < fiber_block::warp; ++l) {
+                    const auto* lane = static_cast<const registers*>(lanes[l]);
+                    for (int upper = 0; upper < 2; ++upper) {
+                        for (int r = 0; r < 4; ++r) {
+                            left[fragment::a_row(l, r)][fragment::a_depth(l, r, upper)] = half_of(lane->a[r], upper);
+                        }
+                        for (int r = 0; r < 2; ++r) {
+                            right[fragment::b_depth(l, r, upper)][fragment::b_column(l)] = half_of(lane->b[r], upper);
+                        }
+                    }
+                }
+                for (int l = 0; l < fiber_block::warp; ++l) {
+                    auto* lane = static_cast<registers*>(lanes[l]);
+                    for (int e = 0; e < 4; ++e) {
+                        float sum = 0;
+                        for (int k = 0; k < 16; ++k) {
+                            sum += left[fragment::c_row(l, e)][k] * right[k][fragment::c_column(l, e)];
+                        }
+                        lane->x[e] += sum;
+                    }
+                }
+            },
+            &mine, {file, line});
+    }
+
+    template <class U>
+    selfsame::device::word pack(float low, float high) const {
+        return static_cast<selfsame::device::word>(U(low).bits) | static_cast<selfsame::device::word>(U(high).bits)
+                                                                      << 16;
+    }
+
+  private:
+    struct copy {
+        void* to;
+        unsigned char bytes[16];
+        bool committed;
+    };
+    std::vector<copy>& mine() { return copies_[static_cast<std::size_t>(block_.current())]; }
+
+    fiber_block& block_;
+    shared_memory& memory_;
+    std::vector<std::vector<copy>> copies_;  // of every thread
+    index_t rank_ = 0;
+};
+
+static_assert(selfsame::device::matrix_context<fiber_context, selfsame::bfloat16>);
+
+/// Runs a kernel, its blocks one after the other.
+template <class Kernel>
+void run_in_fibers(index_t blocks, const Kernel& kernel, thread_order order = {}) {
+    static_assert(std::is_trivially_copyable_v<Kernel>);
+    fiber_block block(Kernel::threads);
+    shared_memory memory(block, sizeof(typename Kernel::shared));
+    fiber_context context(block, memory);
+    const auto body = [&] { kernel(context); };
+    for (index_t rank = 0; rank < blocks; ++rank) {
+        context.enter_block(rank);
+        block.run(body, order);
+    }
+}
+
+}  // namespace selfsame_tests

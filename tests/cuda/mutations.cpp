@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <iostream>
+
+#include "evaluate.hpp"
+#include "selfsame/energy/device_scores.hpp"
+
+// Every wait in a kernel is there for a reason: without it something must fail.
+
+namespace {
+
+using namespace selfsame_tests;
+
+std::string outcome_of(const std::vector<problem>& problems) {
+    try {
+        for (const auto& p : problems) {
+            const answer a = evaluate_in_fibers(p);
+            const closeness c = p.bfloat_products ? closeness{1e-3, 1e-2} : closeness{};
+            const std::string wrong = complaints(a.apart, reference(a.rounded), p.how, c);
+            if (!wrong.empty()) return wrong;
+        }
+    } catch (const kernel_error& e) {
+        return e.what();
+    }
+    return "";
+}
+
+std::string outcome_of_scores() {
+    std::vector<float> logits(2000, 1.0f), values(1);
+    try {
+        selfsame::forward(fibers{}, selfsame::logit_scores<selfsame::free_energy>{},
+                          selfsame::matrix<selfsame::memory_space::device>(logits.data(), 1, 2000), on_device(values));
+    } catch (const kernel_error& e) {
+        return e.what();
+    }
+    return std::abs(values[0] + 1 + std::log(2000.0f)) < 1e-4f ? "" : "a wrong free energy";
+}
+
+template <class Outcome>
+void expect_every_wait_matters(std::size_t waits_at_least, const Outcome& outcome) {
+    waits::seen.clear();
+    ASSERT_EQ(outcome(), "");
+    const std::vector<site> all = waits::seen;
+    ASSERT_GE(all.size(), waits_at_least);
+    for (const site& at : all) {
+        waits::deleted = at;
+        const std::string what = outcome();
+        waits::deleted = {};
+        EXPECT_NE(what, "") << "nothing fails without the wait at " << at.text();
+        std::cout << at.text() << ": " << what << "\n";
+    }
+}
+
+TEST(cuda_mutations, no_wait_of_pairs_can_be_deleted) {
+    // Several tiles, slices of depth and splits; more losses than a thread of the sum.
+    std::vector<problem> problems = {random_problem(contrast::both_views, 100, 40, 0, 1),
+                                     random_problem(contrast::two_way, 140, 20, 0, 2)};
+    for (const std::size_t width : {96, 100}) {  // an odd and an even number of stages
+        problems.push_back(random_problem(contrast::two_way, 130, width, 0, 3));
+        problems.back().bfloat_products = true;
+    }
+    expect_every_wait_matters(10, [&] { return outcome_of(problems); });
+}
+
+TEST(cuda_mutations, no_wait_of_rows_can_be_deleted) { expect_every_wait_matters(1, outcome_of_scores); }
+
+}  // namespace

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <type_traits>
+
+#include "../../examples/own_objective/objective.hpp"
+#include "selfsame/energy/scores.hpp"
+#include "selfsame/objective/info_nce.hpp"
+
+/// \file
+/// The calls whose kernels are compiled for GPUs (kernels.cu) and run in fibers (shipped.cpp): one list, so that no
+/// kernel is in the one and not in the other.
+
+namespace selfsame_tests {
+
+/// Tensors of a call over pairs of elements E; losses and upstream are floats, one a sample.
+template <class E, selfsame::memory_space Space>
+struct shipped_tensors {
+    template <class T, std::size_t Rank>
+    using tensor = selfsame::tensor<T, Rank, Space>;
+
+    tensor<const E, 2> anchors, positives, queue;
+    tensor<E, 2> to_anchors, to_positives, to_queue;
+    tensor<float, 1> loss, losses, upstream, temperature;
+    tensor<typename selfsame::compute<E>::type, 1> saved;  // enough for any objective
+};
+
+/// Calls `f` with the objective's inputs and gradients.
+template <class Objective, class Tensors, class F>
+void with_arguments(const Objective& o, const Tensors& x, F&& f) {
+    using namespace selfsame;
+    if constexpr (Objective::negatives::own_queue) {
+        f(pairs{x.anchors, x.positives, x.queue},
+          pair_gradients{x.to_anchors, x.to_positives, x.to_queue, x.temperature});
+    } else if constexpr (requires { o.temperature_gradient(1.0); }) {
+        f(pairs{x.anchors, x.positives}, pair_gradients{x.to_anchors, x.to_positives, none{}, x.temperature});
+    } else {
+        f(pairs{x.anchors, x.positives}, pair_gradients{x.to_anchors, x.to_positives});
+    }
+}
+
+/// Forward and backward for one loss a sample, where the objective has a choice.
+template <class Policy, class Objective, class Tensors, class Inputs, class Gradients>
+bool call_for_samples(const Policy& policy, Objective o, const Tensors& x, const Inputs& inputs,
+                      const Gradients& gradients) {
+    if constexpr (requires { o.reduction; }) {
+        const auto saved = selfsame::vector<decltype(x.saved)::accessor_type::space>(
+            x.saved.data_handle(), selfsame::saved_size(o, x.anchors.extent(0)));
+        o.reduction = selfsame::reduction::per_sample;
+        selfsame::forward(policy, o, inputs, x.losses, saved);
+        selfsame::backward(policy, o, inputs, saved, x.upstream, gradients);
+        return true;
+    } else {
+        return false;
+    }
+}
+
+/// value_and_grad for one value, then `call_for_samples`; `done(name)` after each.
+template <class Policy, class Objective, class Tensors, class Done>
+void call_objective(const Policy& policy, const char* name, const Objective& o, const Tensors& x, Done&& done) {
+    with_arguments(o, x, [&](const auto& inputs, const auto& gradients) {
+        selfsame::value_and_grad(policy, o, inputs, x.loss, gradients);
+        done(name);
+        if (call_for_samples(policy, o, x, inputs, gradients)) done(name);
+    });
+}
+
+/// Scores of the anchors as short rows of logits, and of the queue as a single long one.
+template <class Policy, class Tensors>
+void call_scores(const Policy& policy, const Tensors& x) {
+    using namespace selfsame;
+    constexpr memory_space space = decltype(x.loss)::accessor_type::space;
+    const logit_scores<free_energy, max_logit, max_probability, entropy, margin> all{};
+    const auto values = matrix<space>(x.saved.data_handle(), x.anchors.extent(0), 5);
+    forward(policy, all, x.anchors, values);
+    value_and_grad(policy, all, x.anchors, values, x.to_anchors);
+    const index_t columns = x.queue.extent(0) * x.queue.extent(1);
+    const auto logits = matrix<space>(x.queue.data_handle(), 1, columns);
+    const auto gradient = matrix<space>(x.to_queue.data_handle(), 1, columns);
+    value_and_grad(policy, all, logits, matrix<space>(x.saved.data_handle(), 1, 5), gradient);
+    const logit_scores<free_energy> energy{};
+    forward(policy, energy, x.anchors, x.losses);
+    backward(policy, energy, x.anchors, x.upstream, x.to_anchors);
+    forward(policy, energy, logits, x.loss);
+}
+
+template <class Policy, class Floats, class Doubles, class Bfloats, class Halves, class Done>
+void call_everything(const Policy& policy, const Floats& f, const Doubles& d, const Bfloats& b, const Halves& h,
+                     Done&& done) {
+    using namespace selfsame;
+    call_objective(policy, "NT-Xent of floats", nt_xent{}, f, done);
+    call_objective(policy, "CLIP of floats", clip{}, f, done);
+    call_objective(policy, "MoCo of floats", moco{}, f, done);
+    call_objective(policy, "in-batch dot of floats", info_nce<dot, in_batch>{.temperature = 8}, f, done);
+    call_objective(policy, "margin of floats", margin_contrast{}, f, done);
+    call_objective(policy, "NT-Xent of doubles", nt_xent{}, d, done);
+    call_objective(policy, "CLIP of bfloats", clip{}, b, done);
+    call_objective(policy, "CLIP of bfloats in tensor cores", info_nce<cosine, in_batch_two_way, bfloat16_products>{},
+                   b, done);
+    call_objective(policy, "NT-Xent of bfloats in tensor cores", info_nce<cosine, both_views, bfloat16_products>{}, b,
+                   done);
+    call_objective(policy, "MoCo of halves", moco{}, h, done);
+    call_scores(policy, f);
+    done("scores");
+    call_objective(policy, "MoCo of floats in tensor cores", info_nce<cosine, from_queue, bfloat16_products>{}, f,
+                   done);
+}
+
+}  // namespace selfsame_tests
