@@ -209,6 +209,19 @@ class row_walk {
         for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + u * L)...);
     }
 
+    template <int N, class... P>
+    SELFSAME_INLINE void fetch_ahead(P... p) const {
+        std::apply([&](const Source&... source) { (fetch_ahead_of<N>(source, p), ...); }, sources_);
+    }
+    template <int N, class S>
+    SELFSAME_INLINE static void fetch_ahead_of([[maybe_unused]] const S& source, [[maybe_unused]] const T* p) {
+        if constexpr (requires { source.fetch_ahead(p); }) {
+            constexpr int line = 64 / static_cast<int>(sizeof(T));
+            SELFSAME_UNROLL(4)
+            for (int k = 0; k < N; k += line) source.fetch_ahead(p + k);
+        }
+    }
+
     /// With Careful the reducer looks out for terms beyond its level before it takes them.
     template <bool Careful, bool Masked = Careful, int K>
     SELFSAME_INLINE void absorb(reducer& state, const term_type (&t)[K], V at, T step) const {
@@ -226,11 +239,13 @@ class row_walk {
             V at = V(T(k0)) + number;
             index_t k = 0;
             for (; k + unroll * L <= n; k += unroll * L, at += V(T(unroll * L))) {
+                fetch_ahead<unroll * L>((p + k)...);
                 term_type t[unroll];
                 some_terms(t, (p + k)...);
                 absorb<Careful>(state, t, at, T(L));
             }
             for (; k + L <= n; k += L, at += V(T(L))) {
+                fetch_ahead<L>((p + k)...);
                 const term_type t[1] = {policy_.term(load<V>(p + k)...)};
                 absorb<Careful>(state, t, at, T(L));
             }
@@ -280,6 +295,9 @@ class row_walk {
         for (index_t r = 0; r < L; ++r) {
             const index_t row = rows.at(r < rows.count ? r : 0);
             ((from[S][r] = std::get<S>(sources_).read(row, 0, columns_, buffers[S] + r * narrow)), ...);
+            if (in_place_) {
+                for (index_t k = 0; k < columns_; k += L) fetch_ahead<L>((from[S][r] + k)...);
+            }
         }
         const auto block = [&](index_t k, auto&& loaded) __attribute__((always_inline)) {
             V x[sizeof...(Source)][L];

@@ -160,7 +160,7 @@ class soft_target_pass {
         T* const rows = memory.template take<T>(threads * tables * stride);
         const T** const by_view = memory.template take<const T*>(threads * students_);
 
-        const row_source_of<T, std::remove_const_t<decltype(student)>> student_rows(student);
+        const row_source_of<T, std::remove_const_t<decltype(student)>> student_rows(student, samples_);
         using student_source = std::remove_const_t<decltype(student_rows)>;
         const cross_entropy_walk<T> policy{T(1.44269504088896340736 / objective_.temperature)};
         const bool past_caches = students_ * samples_ * columns_ > past_caches_from;
