@@ -32,8 +32,8 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 }
 
 /// Policy, with V a batch of T:
-///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has
-///                        starting<one row>(terms, count, scale), also absorb<false>, which need not look out (and
+///   reducer<V>           absorb(terms, columns, step, scale), merge(other, scale), only(mask, term); where it has
+///                        starting<one row>(terms, count), also absorb<false>, which need not look out (and
 ///                        absorb<false, true> for terms of only), settle(), false where it had to, and merge<true>
 ///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
@@ -55,8 +55,7 @@ class row_walk {
     using term_type =
         decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
 
-    static constexpr bool can_start =
-        requires(const term_type* t, T scale) { reducer::template starting<true>(t, 1, scale); };
+    static constexpr bool can_start = requires(const term_type* t) { reducer::template starting<true>(t, 1); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         in_place_ = (sources.in_place() && ...);
@@ -184,11 +183,11 @@ class row_walk {
             for (int l = 0; l < half; ++l) {
                 if constexpr (can_start) {
                     if (same_level) {
-                        part[l].template merge<true>(part[l + half]);
+                        part[l].template merge<true>(part[l + half], policy_.scale);
                         continue;
                     }
                 }
-                part[l].merge(part[l + half]);
+                part[l].merge(part[l + half], policy_.scale);
             }
         }
         return part[0];
@@ -201,7 +200,7 @@ class row_walk {
         T buffers[sizeof...(Source)][unroll * L];
         term_type t[unroll];
         some_terms(t, std::get<S>(sources_).read(row, 0, unroll * L, buffers[S])...);
-        return reducer::template starting<true>(t, unroll, policy_.scale);
+        return reducer::template starting<true>(t, unroll);
     }
     template <class... P>
     SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
@@ -263,8 +262,7 @@ class row_walk {
         turned_terms(rows, terms, std::index_sequence_for<Source...>());
         reducer state{};
         if constexpr (can_start) {
-            if (columns_ > 0)
-                state = reducer::template starting<false>(terms, static_cast<int>(columns_), policy_.scale);
+            if (columns_ > 0) state = reducer::template starting<false>(terms, static_cast<int>(columns_));
             const reducer start = state;
             absorb_columns<false>(terms, state);
             if (state.settle()) return state;

@@ -55,7 +55,7 @@ struct cross_entropy_walk {
 
     SELFSAME_INLINE typename reducer<V>::term term(V z, V q) const { return {z, q}; }
     SELFSAME_INLINE V element(V z, V q, const row& r) const {
-        return r.weight * math::fma(math::exp2_in_units(math::fma(z, V(scale), -r.level)), r.factor, -q);
+        return r.weight * math::fma(math::exp2_in_units(reducer<V>::bits(z, r.level, scale)), r.factor, -q);
     }
 };
 
