@@ -49,6 +49,8 @@ class row_walk {
     static constexpr index_t resident = 256 * 1024;
     // To reduce a row across lanes costs as much as so many columns: a row of fewer has a lane of its own instead.
     static constexpr index_t narrow = 4 * L;
+    // Columns from which a reducer guesses the level of a row: sums round less the closer it is.
+    static constexpr index_t looked_at = 64;
 
   public:
     using reducer = typename Policy::template reducer<V>;
@@ -197,10 +199,15 @@ class row_walk {
     SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
     template <std::size_t... S>
     SELFSAME_INLINE reducer start(index_t row, std::index_sequence<S...>) const {
-        T buffers[sizeof...(Source)][unroll * L];
-        term_type t[unroll];
-        some_terms(t, std::get<S>(sources_).read(row, 0, unroll * L, buffers[S])...);
-        return reducer::template starting<true>(t, unroll);
+        constexpr index_t most = (std::max)(looked_at, index_t(unroll * L));
+        const index_t n = columns_ < most ? unroll * L : most;
+        T buffers[sizeof...(Source)][most];
+        term_type t[most / L];
+        const auto some = [&](const auto*... p) {
+            for (index_t k = 0; k < n / L; ++k) t[k] = policy_.term(load<V>(p + k * L)...);
+        };
+        some(std::get<S>(sources_).read(row, 0, n, buffers[S])...);
+        return reducer::template starting<true>(t, static_cast<int>(n / L));
     }
     template <class... P>
     SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
