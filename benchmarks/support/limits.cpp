@@ -1,5 +1,6 @@
 #include "limits.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -87,9 +88,18 @@ double bfloat16_rate(int threads) {
 }
 
 // Two arrays that no cache holds, of large pages: with small ones it is their tables that bound a read.
-constexpr long memory_floats = 32l << 20;
+long floats_past_caches() {
+    constexpr long least = 128l << 20;
+    long cache = 0;
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return (std::max)(least, 2 * cache) / static_cast<long>(sizeof(float));
+}
+const long memory_floats = floats_past_caches();
 struct arrays {
-    std::vector<float> from = make_large<float>(memory_floats), to = make_large<float>(memory_floats);
+    std::vector<float> from = make_large<float>(static_cast<std::size_t>(memory_floats)),
+                       to = make_large<float>(static_cast<std::size_t>(memory_floats));
 };
 
 [[gnu::noinline]] float read_part(const float* p, long count) {

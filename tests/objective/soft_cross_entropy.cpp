@@ -227,6 +227,19 @@ TEST(SoftCrossEntropy, ExtremeLogits) {
     EXPECT_TRUE(std::isnan(run<float>(p, dino_of(p)).loss[0]));
 }
 
+// Nothing is to choose from: whatever the logit, not a rounding of it is left.
+TEST(SoftCrossEntropy, OneClassCostsNothing) {
+    for (const float z : {-1e4f, 1e4f, 3.3f}) {
+        const float one = 1;
+        float gradient = 9;
+        const float loss = selfsame::value_and_grad(
+            thrust::seq, selfsame::soft_cross_entropy<selfsame::given_targets, selfsame::same_row>{.temperature = 0.07},
+            selfsame::views{matrix(&one, 1, 1), matrix(&z, 1, 1)}, matrix(&gradient, 1, 1));
+        EXPECT_NEAR(loss, 0, 3e-7) << z;
+        EXPECT_NEAR(gradient, 0, 5e-6) << z;
+    }
+}
+
 TEST(SoftCrossEntropy, EmptyBatchIsZero) {
     const problem p = random_problem(2, 4, 0, 10, false, false, 1);
     EXPECT_EQ(run<float>(p, dino_of(p)).loss[0], 0);

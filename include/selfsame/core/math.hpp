@@ -160,13 +160,26 @@ constexpr V exp2_polynomial(V r) {
     }
 }
 
-/// The float polynomial of exp2 divided by its highest coefficient.
-inline constexpr double exp2_highest = 0.0013276471979479397;
+// 2^r on [0, 1) for float: minimax of those that are 1 at 0, relative error 8.3e-8.
+template <class V>
+constexpr V exp2_upper_polynomial(V r) {
+    constexpr float c[] = {1.0f,
+                           0.693151311804601f,
+                           0.2401644501550927f,
+                           0.055799913103730774f,
+                           0.00901703032244967f,
+                           0.001867130069874131f};
+    return horner(r, c);
+}
+
+/// The minimax of all, relative error 7.5e-8, divided by its highest coefficient: it begins with an addition, for which
+/// some processors have ports beside those of multiplications.
+inline constexpr double exp2_highest = 0.001877576675211102;
 template <class V>
 constexpr V exp2_monic_polynomial(V r) {
-    constexpr float c[] = {float(1.0000000716546822 / exp2_highest), float(0.6931469670647331 / exp2_highest),
-                           float(0.24022119723848476 / exp2_highest), float(0.05550713273542589 / exp2_highest)};
-    V p = r + V(float(0.009675541334216184 / exp2_highest));
+    constexpr float c[] = {float(0.9999999250635262 / exp2_highest), float(0.6931530732001706 / exp2_highest),
+                           float(0.24015361704435997 / exp2_highest), float(0.055826318053339256 / exp2_highest)};
+    V p = r + V(float(0.008989340090445308 / exp2_highest));
     SELFSAME_UNROLL(4)
     for (int k = 3; k >= 0; --k) p = fma(p, r, V(c[k]));
     return p;

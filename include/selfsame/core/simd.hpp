@@ -174,41 +174,58 @@ struct value_traits<batch<T, N>> {
     SELFSAME_INLINE static V exp2(V x)
         requires(N * sizeof(T) == 64)
     {
-        const V n = nearest(x);
-        return scale_by_power(detail::exp2_polynomial(x - n), n);
+        if constexpr (sizeof(T) == 4) {
+            return scale_by_power(detail::exp2_upper_polynomial(above_floor(x)), x);
+        } else {
+            const V n = nearest(x);
+            return scale_by_power(detail::exp2_polynomial(x - n), n);
+        }
     }
 
-    // The polynomial divided by its highest coefficient, so that it begins with an addition, for which there are ports
-    // beside those of multiplications.
     static constexpr T exp2_unit = sizeof(T) == 4 && N == 16 ? T(detail::exp2_highest) : T(1);
     SELFSAME_INLINE static V exp2_in_units(V x)
         requires(N == 16 && sizeof(T) == 4)
     {
-        const V n = nearest(x);
-        return scale_by_power(detail::exp2_monic_polynomial(x - n), n);
+        return scale_by_power(detail::exp2_monic_polynomial(above_floor(x)), x);
     }
 #endif
 
   private:
 #if defined(SELFSAME_AVX512)
     static constexpr int current_rounding = 4;
-    SELFSAME_INLINE static V nearest(V x) {
+    SELFSAME_INLINE static V nearest(V x)
+        requires(sizeof(T) == 8)
+    {
         constexpr int to_nearest = 8;  // no exceptions raised
         constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
-        if constexpr (sizeof(T) == 4) {
-            return V(__builtin_ia32_rndscaleps_mask(x.v, to_nearest, x.v, all, current_rounding));
-        } else {
-            return V(__builtin_ia32_rndscalepd_mask(x.v, to_nearest, x.v, all, current_rounding));
-        }
+        return V(__builtin_ia32_rndscalepd_mask(x.v, to_nearest, x.v, all, current_rounding));
     }
-    // x 2^n. It treats overflow, underflow and NaN as exp2 should, and infinities too: their remainder is NaN, of which
-    // it makes 0 and infinity.
+    // x - floor(x) by one instruction; 0 for infinities.
+    SELFSAME_INLINE static V above_floor(V x)
+        requires(N == 16 && sizeof(T) == 4)
+    {
+        constexpr int to_floor = 9;  // no exceptions raised
+        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+#if defined(__clang__)
+        return V(__builtin_ia32_reduceps512_mask(x.v, to_floor, x.v, all, current_rounding));
+#else
+        return V(__builtin_ia32_reduceps512_mask(x.v, to_floor, x.v, all));
+#endif
+    }
+    // x 2^floor(n), 0 where 2^n is not normal: some processors take a hundred times as long for a result that is
+    // subnormal. It treats overflow, infinities and NaN as exp2 should.
     SELFSAME_INLINE static V scale_by_power(V x, V n) {
         constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        constexpr int not_less = 21;  // or unordered
+        const V zero(T(0)), least(T(1 - math::detail::format<T>::bias));
         if constexpr (sizeof(T) == 4) {
-            return V(__builtin_ia32_scalefps512_mask(x.v, n.v, x.v, all, current_rounding));
+            const auto normal =
+                static_cast<SELFSAME_MASK>(__builtin_ia32_cmpps512_mask(n.v, least.v, not_less, all, current_rounding));
+            return V(__builtin_ia32_scalefps512_mask(x.v, n.v, zero.v, normal, current_rounding));
         } else {
-            return V(__builtin_ia32_scalefpd512_mask(x.v, n.v, x.v, all, current_rounding));
+            const auto normal =
+                static_cast<SELFSAME_MASK>(__builtin_ia32_cmppd512_mask(n.v, least.v, not_less, all, current_rounding));
+            return V(__builtin_ia32_scalefpd512_mask(x.v, n.v, zero.v, normal, current_rounding));
         }
     }
 #endif

@@ -35,7 +35,7 @@ struct score_row {
     V first_probability{}, second_probability{};
 
     /// log2 p of a logit.
-    constexpr V bits(V z) const { return math::fma(z, scale, V(math::scalar_t<V>(0)) - level) - bits_of_sum; }
+    constexpr V bits(V z) const { return (z - level) * scale - bits_of_sum; }
     constexpr V probability(V z) const { return math::exp2(bits(z)); }
     static constexpr V at(V column, V place, V value) {
         return math::select(column == place, value, V(math::scalar_t<V>(0)));
@@ -168,7 +168,7 @@ struct score_walk<T, V, logit_scores<Scores...>, Places> {
     template <class R>
     constexpr row row_of(const R& r) const {
         const V none(T(-1));
-        row out{r.log_total(), none, none, none, none, none, V(scale), r.level, r.bits_of_sum()};
+        row out{r.log_total(scale), none, none, none, none, none, V(scale), r.level, r.bits_of_sum()};
         if constexpr (set::moment) out.entropy = r.entropy();
         if constexpr (set::ranks > 0) {
             out.first = r.first;

@@ -12,16 +12,17 @@
 #include "selfsame/policy/reduction.hpp"
 
 /// \file
-/// The three calls of objectives over energies and scores. Such an objective is pure functions of values, and names the
-/// inputs that it is of: their `pass` checks them and hands the functions to the engine.
+/// The three calls of objectives whose loss is put together of the losses of samples. Such an objective is pure
+/// functions of values, and names the inputs that it is of: their `pass` checks them and hands the functions to the
+/// engine.
 ///
 /// A loss is the sum over parts (data, noise samples) of share x sum of the part's losses.
 
 namespace selfsame::inline SELFSAME_ISA {
 
-/// An objective over energies of samples, or over scores (gradients of log densities).
+/// An objective that is a mean or a sum over samples, each of an element of vectors or of a row of matrices.
 template <class O>
-concept energy_objective = requires(const O& o) {
+concept sample_objective = requires(const O& o) {
     typename O::inputs;
     o.check();
 };
@@ -60,7 +61,7 @@ using widest_type = std::conditional_t<(is_double<Views>() || ...), double, floa
 template <class... Views>
 constexpr void check_elements() {
     static_assert((real_element<typename Views::value_type> && ...),
-                  "selfsame: energies and scores are float, double, half or bfloat16");
+                  "selfsame: inputs that are differentiated are float, double, half or bfloat16");
 }
 
 template <class View>
@@ -155,13 +156,13 @@ using result_of = typename pass_of<O, Inputs>::compute;
 }  // namespace host
 
 /// The loss of `inputs`: one value for mean and sum, one a sample for per_sample. Nothing needs to be saved.
-template <execution C, energy_objective O, class Inputs, class Loss>
+template <execution C, sample_objective O, class Inputs, class Loss>
 void forward(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, none = {}) {
     host::sample_losses(ctx, objective, inputs, loss, 1.0, typename O::inputs::no_gradients{});
 }
 
 /// As above, for one value: returned.
-template <execution C, energy_objective O, class Inputs>
+template <execution C, sample_objective O, class Inputs>
 auto forward(const C& ctx, const O& objective, const Inputs& inputs) {
     host::result_of<O, Inputs> loss{};
     forward(ctx, objective, inputs, loss);
@@ -170,21 +171,21 @@ auto forward(const C& ctx, const O& objective, const Inputs& inputs) {
 
 /// Gradients of sum_n upstream_n loss_n, or `accumulate{gradients}`. `upstream` is one value or one a sample, and is
 /// applied before gradients are narrowed to the type of their tensors. A gradient may be the memory of its own input.
-template <execution C, energy_objective O, class Inputs, class Upstream, class Gradients>
+template <execution C, sample_objective O, class Inputs, class Upstream, class Gradients>
 void backward(const C& ctx, const O& objective, const Inputs& inputs, none, const Upstream& upstream,
               const Gradients& gradients) {
     host::sample_losses(ctx, objective, inputs, none{}, upstream, gradients);
 }
 
 /// Loss and gradients of upstream x loss at once.
-template <execution C, energy_objective O, class Inputs, class Loss, class Gradients, class Upstream = double>
+template <execution C, sample_objective O, class Inputs, class Loss, class Gradients, class Upstream = double>
 void value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, Loss&& loss, const Gradients& gradients,
                     const Upstream& upstream = 1.0) {
     host::sample_losses(ctx, objective, inputs, loss, upstream, gradients);
 }
 
 /// As above, for one value: returned.
-template <execution C, energy_objective O, class Inputs, class Gradients>
+template <execution C, sample_objective O, class Inputs, class Gradients>
 auto value_and_grad(const C& ctx, const O& objective, const Inputs& inputs, const Gradients& gradients) {
     host::result_of<O, Inputs> loss{};
     value_and_grad(ctx, objective, inputs, loss, gradients);

@@ -16,7 +16,7 @@ namespace selfsame::inline SELFSAME_ISA {
 /// Tensors are of one type (float, double, half or bfloat16), on the CPU; sigmas of any. For mean and sum one fused
 /// pass gives value and gradients; for per_sample gradients are computed when their upstream values are known. Upstream
 /// values are applied before gradients are narrowed.
-template <execution C, energy_objective O, class Inputs>
+template <execution C, sample_objective O, class Inputs>
 at::Tensor differentiable(const C& ctx, const O& objective, const Inputs& inputs);
 
 namespace interop {
@@ -244,7 +244,7 @@ class energy_function : public torch::autograd::Function<energy_function<C, O, I
 
 }  // namespace interop
 
-template <execution C, energy_objective O, class Inputs>
+template <execution C, sample_objective O, class Inputs>
 at::Tensor differentiable(const C& ctx, const O& objective, const Inputs& inputs) {
     using parts = interop::torch_inputs<std::remove_cv_t<Inputs>>;
     const std::vector<at::Tensor> x = parts::differentiated(inputs);

@@ -68,7 +68,7 @@ struct sharpened_targets {
         SELFSAME_INLINE V term(V t) const { return t; }
         SELFSAME_INLINE V term(V t, V c) const { return t - c; }
         SELFSAME_INLINE V element(V t, const sharpen_row<V>& r) const {
-            return math::exp2(math::fma(t, V(scale), -r.level) - r.bits_of_sum);
+            return math::exp2(reducer<V>::bits(t, r.level, scale) - r.bits_of_sum);
         }
         SELFSAME_INLINE V element(V t, V c, const sharpen_row<V>& r) const { return element(t - c, r); }
     };

@@ -39,18 +39,18 @@ struct rank_fields<V, 2, true> : rank_fields<V, 2, false> {
 
 }  // namespace detail
 
-/// Of a row of logits z, in units of which there are `scale` to a bit (log2(e) / temperature to a nat of z /
-/// temperature): the sum of 2^(scale z - level) with a running level; with Moment also the sum of (scale z - level)
-/// times that, for the entropy; the largest (Ranks 1) and second largest (Ranks 2) z, with Places also their columns,
-/// of equal ones the lower. NaN in the row comes out as NaN; the log_total() of a row of -inf is -inf.
+/// Of a row of logits z, each of which has `scale` bits (log2(e) / temperature): the sum of 2^(scale (z - level)) with
+/// a running level, a logit; with Moment also the sum of scale (z - level) times that, for the entropy; the largest
+/// (Ranks 1) and second largest (Ranks 2) z, with Places also their columns, of equal ones the lower. NaN in the row
+/// comes out as NaN; the log_total() of a row of -inf is -inf.
 ///
-/// scale z - level is rounded once, so that logits of 10^4 lose nothing of their differences.
+/// The level is subtracted before anything is rounded, so that logits of 10^4 lose nothing of their differences.
 template <class V, bool Moment = false, int Ranks = 0, bool Places = false>
 struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields<V, Ranks, Places> {
     using S = math::scalar_t<V>;
     static constexpr S lowest = -(std::numeric_limits<S>::max)() / 4;
     /// Terms may exceed the level by so many bits before sums are rescaled: a rare branch instead of a factor for each
-    /// term. Not by more, since scale z - level is rounded to as many bits less of a term.
+    /// term. Not by more, since scale (z - level) is rounded to as many bits less of a term.
     static constexpr S slack = S(8), largest_sum = S(0x1p24);
     static constexpr S log_2 = S(0.693147180559945309417);
 
@@ -58,13 +58,13 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
 
     /// An empty state whose level suits the first terms, which saves rescalings; those of one row if its lanes are.
     template <bool OneRow>
-    static constexpr softmax_statistics starting(const V* z, int n, S scale) {
-        return starting_at<OneRow>(largest(z, n), scale);
+    static constexpr softmax_statistics starting(const V* z, int n) {
+        return starting_at<OneRow>(largest(z, n));
     }
     template <bool OneRow>
-    static constexpr softmax_statistics starting_at(V top, S scale) {
+    static constexpr softmax_statistics starting_at(V top) {
         softmax_statistics s{};
-        s.level = (math::max)(s.level, top * V(scale));
+        s.level = (math::max)(s.level, top);
         if constexpr (OneRow) s.level = math::spread_maximum(s.level);
         s.level = bounded(s.level);
         return s;
@@ -80,13 +80,12 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     template <bool Rescales = true, bool Masked = Rescales, int K>
     constexpr void absorb(const V (&z)[K], V at, S step, S scale) {
         if constexpr (Rescales) {
-            const V top = largest(z, K) * V(scale);
-            if (math::any_greater(top, level + V(slack))) raise(top);
+            const V top = largest(z, K);
+            if (math::any_greater(bits(top, level, scale), V(slack))) raise(top, scale);
         }
-        const V below_level = V(S(0)) - level;
         V total(S(0));
         for (int k = 0; k < K; ++k) {
-            const V d = math::fma(z[k], V(scale), below_level), e = Rescales ? math::exp2(d) : math::exp2_in_units(d);
+            const V d = bits(z[k], level, scale), e = Rescales ? math::exp2(d) : math::exp2_in_units(d);
             total = k == 0 ? e : total + e;
             if constexpr (Moment) {
                 const V finite = Masked ? (math::max)(V(lowest), d) : d;  // -inf 2^-inf is to be 0
@@ -110,17 +109,17 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
 
     /// Levels are the SameLevel in every lane where both settled from one `starting` state.
     template <bool SameLevel = false>
-    constexpr void merge(const softmax_statistics& o) {
+    constexpr void merge(const softmax_statistics& o, S scale) {
         if constexpr (SameLevel) {
             if constexpr (Moment) this->moment = this->moment + o.moment;
             sum = sum + o.sum;
             return rank_both(o);
         }
         const V top = (math::max)(level, o.level);
-        const V mine = under(level, top), other = under(o.level, top);
+        const V mine = under(level, top, scale), other = under(o.level, top, scale);
         if constexpr (Moment) {
-            this->moment = mine * math::fma(below(level, top), sum, this->moment) +
-                           other * math::fma(below(o.level, top), o.sum, o.moment);
+            this->moment = mine * math::fma(below(level, top, scale), sum, this->moment) +
+                           other * math::fma(below(o.level, top, scale), o.sum, o.moment);
         }
         sum = sum * mine + o.sum * other;
         level = top;
@@ -130,7 +129,9 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     /// log2 of the sum without the level.
     constexpr V bits_of_sum() const { return math::log(sum) * V(S(1) / log_2); }
     /// log sum_k e^x_k with x = scale z log 2.
-    constexpr V log_total() const { return math::fma(level, V(log_2), math::log(sum)); }
+    constexpr V log_total(S scale) const { return math::fma(level, V(scale * log_2), math::log(sum)); }
+    /// Bits from the level to z.
+    static constexpr V bits(V z, V level, S scale) { return (z - level) * V(scale); }
     /// -sum p log p in nats, p the softmax of x.
     constexpr V entropy() const
         requires(Moment)
@@ -139,9 +140,11 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     }
 
   protected:
-    static constexpr V under(V x, V top) { return math::select(x == top, V(S(1)), math::exp2(x - top)); }
+    static constexpr V under(V x, V top, S scale) {
+        return math::select(x == top, V(S(1)), math::exp2(bits(x, top, scale)));
+    }
     // Finite, since an empty sum is multiplied by it.
-    static constexpr V below(V x, V top) { return (math::max)(V(lowest), x - top); }
+    static constexpr V below(V x, V top, S scale) { return (math::max)(V(lowest), bits(x, top, scale)); }
 
     // A level of infinity would make NaN of the terms.
     static constexpr V bounded(V x) { return (math::min)(V((std::numeric_limits<S>::max)()), x); }
@@ -155,10 +158,10 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
         return (math::max)((math::max)(top[0], top[1]), (math::max)(top[2], top[3]));
     }
 
-    constexpr void raise(V top) {
+    constexpr void raise(V top, S scale) {
         const V next = bounded((math::max)(level, top));
-        const V factor = under(level, next);
-        if constexpr (Moment) this->moment = factor * math::fma(below(level, next), sum, this->moment);
+        const V factor = under(level, next, scale);
+        if constexpr (Moment) this->moment = factor * math::fma(below(level, next, scale), sum, this->moment);
         sum = sum * factor;
         level = next;
     }
@@ -199,7 +202,7 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
 };
 
 /// What the cross-entropy of targets q with the softmax of x = scale z log 2 is made of: the softmax's, and the sums of
-/// q (scale z - level), where less cancels than of q z, and of q.
+/// q scale (z - level), where less cancels than of q z, and of q.
 template <class V>
 struct cross_entropy_statistics : softmax_statistics<V> {
     using S = math::scalar_t<V>;
@@ -210,11 +213,11 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     V dot = V(S(0)), mass = V(S(0));
 
     template <bool OneRow>
-    static constexpr cross_entropy_statistics starting(const term* t, int n, S scale) {
+    static constexpr cross_entropy_statistics starting(const term* t, int n) {
         V top = t[0].z;
         for (int k = 1; k < n; ++k) top = (math::max)(top, t[k].z);
         cross_entropy_statistics s{};
-        static_cast<softmax&>(s) = softmax::template starting_at<OneRow>(top, scale);
+        static_cast<softmax&>(s) = softmax::template starting_at<OneRow>(top);
         return s;
     }
     template <class M>
@@ -227,10 +230,9 @@ struct cross_entropy_statistics : softmax_statistics<V> {
         for (int k = 0; k < K; ++k) z[k] = t[k].z;
         const V before = this->level;
         softmax::template absorb<Rescales, Masked>(z, at, step, scale);
-        if constexpr (Rescales) dot = math::fma(mass, softmax::below(before, this->level), dot);
-        const V below_level = V(S(0)) - this->level;
+        if constexpr (Rescales) dot = math::fma(mass, softmax::below(before, this->level, scale), dot);
         for (int k = 0; k < K; ++k) {
-            const V d = math::fma(z[k], V(scale), below_level);
+            const V d = softmax::bits(z[k], this->level, scale);
             // z may be -inf where q is 0
             dot = Masked ? dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * d) : math::fma(t[k].q, d, dot);
             mass = mass + t[k].q;
@@ -238,16 +240,16 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     }
     constexpr bool settle() { return softmax::settle() && !math::any_not_finite(dot); }
     template <bool SameLevel = false>
-    constexpr void merge(const cross_entropy_statistics& o) {
+    constexpr void merge(const cross_entropy_statistics& o, S scale) {
         const V mine = this->level;
-        softmax::template merge<SameLevel>(o);
+        softmax::template merge<SameLevel>(o, scale);
         if constexpr (SameLevel) {
             dot = dot + o.dot;
             mass = mass + o.mass;
             return;
         }
-        dot = math::fma(mass, softmax::below(mine, this->level), dot) +
-              math::fma(o.mass, softmax::below(o.level, this->level), o.dot);
+        dot = math::fma(mass, softmax::below(mine, this->level, scale), dot) +
+              math::fma(o.mass, softmax::below(o.level, this->level, scale), o.dot);
         mass = mass + o.mass;
     }
     /// -sum q log softmax(x).

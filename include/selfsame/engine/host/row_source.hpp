@@ -41,10 +41,11 @@ class row_source {
   public:
     static constexpr bool same_type = std::is_same_v<element, T>;
 
+    /// For a walk from a row to the one that lies `step` rows on.
     template <class Tensor>
-    explicit row_source(const Tensor& x)
+    explicit row_source(const Tensor& x, index_t step = 1)
         : data_(x.data_handle()), rows_(x.extent(0)), columns_(x.extent(1)), row_step_(x.stride(0)),
-          column_step_(x.stride(1)) {}
+          column_step_(x.stride(1)), ahead_(column_step_ == 1 ? elements_ahead(step) : 0) {}
 
     index_t rows() const { return rows_; }
     index_t columns() const { return columns_; }
@@ -64,7 +65,10 @@ class row_source {
             if constexpr (std::is_same_v<T, float> && sizeof(E) == 2) {
                 constexpr index_t L = lanes<float>;
                 whole = n / L * L;
-                for (index_t k = 0; k < whole; k += L) store(buffer + k, widen(from + k));
+                for (index_t k = 0; k < whole; k += L) {
+                    fetch_ahead(from + k);
+                    store(buffer + k, widen(from + k));
+                }
             }
             for (index_t k = whole; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
         } else {
@@ -72,6 +76,10 @@ class row_source {
         }
         return buffer;
     }
+
+    /// For an element that is read now: begins to fetch what the walk will want when memory has had the time to bring
+    /// it. Left to themselves, processors keep too few lines on their way where each has some twenty instructions.
+    SELFSAME_INLINE void fetch_ahead(const E* p) const { __builtin_prefetch(p + ahead_, 0, 2); }
 
     /// Where columns [first, ...) of a row are to be written; `written` then puts them in place.
     T* write(index_t row, index_t first, T* buffer) const
@@ -91,10 +99,18 @@ class row_source {
     }
 
   private:
+    // In a long row itself; else in a row to come, wherever that lies.
+    index_t elements_ahead(index_t step) const {
+        constexpr index_t bytes = 4096, several = 4;
+        const index_t row = (std::max)(index_t(1), columns_) * static_cast<index_t>(sizeof(E));
+        if (row >= several * bytes) return bytes / static_cast<index_t>(sizeof(E));
+        return (std::max)(index_t(1), (bytes + row / 2) / row) * step * row_step_;
+    }
+
     E* at(index_t row, index_t column) const { return data_ + row * row_step_ + column * column_step_; }
 
     E* data_;
-    index_t rows_, columns_, row_step_, column_step_;
+    index_t rows_, columns_, row_step_, column_step_, ahead_;
 };
 template <class T, class Tensor>
 using row_source_of = row_source<T, typename Tensor::element_type>;

@@ -32,8 +32,8 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 }
 
 /// Policy, with V a batch of T:
-///   reducer<V>           absorb(terms, columns, step, scale), merge, only(mask, term); where it has
-///                        starting<one row>(terms, count, scale), also absorb<false>, which need not look out (and
+///   reducer<V>           absorb(terms, columns, step, scale), merge(other, scale), only(mask, term); where it has
+///                        starting<one row>(terms, count), also absorb<false>, which need not look out (and
 ///                        absorb<false, true> for terms of only), settle(), false where it had to, and merge<true>
 ///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
@@ -49,14 +49,15 @@ class row_walk {
     static constexpr index_t resident = 256 * 1024;
     // To reduce a row across lanes costs as much as so many columns: a row of fewer has a lane of its own instead.
     static constexpr index_t narrow = 4 * L;
+    // Columns from which a reducer guesses the level of a row: sums round less the closer it is.
+    static constexpr index_t looked_at = 64;
 
   public:
     using reducer = typename Policy::template reducer<V>;
     using term_type =
         decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
 
-    static constexpr bool can_start =
-        requires(const term_type* t, T scale) { reducer::template starting<true>(t, 1, scale); };
+    static constexpr bool can_start = requires(const term_type* t) { reducer::template starting<true>(t, 1); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         in_place_ = (sources.in_place() && ...);
@@ -184,11 +185,11 @@ class row_walk {
             for (int l = 0; l < half; ++l) {
                 if constexpr (can_start) {
                     if (same_level) {
-                        part[l].template merge<true>(part[l + half]);
+                        part[l].template merge<true>(part[l + half], policy_.scale);
                         continue;
                     }
                 }
-                part[l].merge(part[l + half]);
+                part[l].merge(part[l + half], policy_.scale);
             }
         }
         return part[0];
@@ -198,15 +199,33 @@ class row_walk {
     SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
     template <std::size_t... S>
     SELFSAME_INLINE reducer start(index_t row, std::index_sequence<S...>) const {
-        T buffers[sizeof...(Source)][unroll * L];
-        term_type t[unroll];
-        some_terms(t, std::get<S>(sources_).read(row, 0, unroll * L, buffers[S])...);
-        return reducer::template starting<true>(t, unroll, policy_.scale);
+        constexpr index_t most = (std::max)(looked_at, index_t(unroll * L));
+        const index_t n = columns_ < most ? unroll * L : most;
+        T buffers[sizeof...(Source)][most];
+        term_type t[most / L];
+        const auto some = [&](const auto*... p) {
+            for (index_t k = 0; k < n / L; ++k) t[k] = policy_.term(load<V>(p + k * L)...);
+        };
+        some(std::get<S>(sources_).read(row, 0, n, buffers[S])...);
+        return reducer::template starting<true>(t, static_cast<int>(n / L));
     }
     template <class... P>
     SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
         SELFSAME_UNROLL(4)
         for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + u * L)...);
+    }
+
+    template <int N, class... P>
+    SELFSAME_INLINE void fetch_ahead(P... p) const {
+        std::apply([&](const Source&... source) { (fetch_ahead_of<N>(source, p), ...); }, sources_);
+    }
+    template <int N, class S>
+    SELFSAME_INLINE static void fetch_ahead_of([[maybe_unused]] const S& source, [[maybe_unused]] const T* p) {
+        if constexpr (requires { source.fetch_ahead(p); }) {
+            constexpr int line = 64 / static_cast<int>(sizeof(T));
+            SELFSAME_UNROLL(4)
+            for (int k = 0; k < N; k += line) source.fetch_ahead(p + k);
+        }
     }
 
     /// With Careful the reducer looks out for terms beyond its level before it takes them.
@@ -226,11 +245,13 @@ class row_walk {
             V at = V(T(k0)) + number;
             index_t k = 0;
             for (; k + unroll * L <= n; k += unroll * L, at += V(T(unroll * L))) {
+                fetch_ahead<unroll * L>((p + k)...);
                 term_type t[unroll];
                 some_terms(t, (p + k)...);
                 absorb<Careful>(state, t, at, T(L));
             }
             for (; k + L <= n; k += L, at += V(T(L))) {
+                fetch_ahead<L>((p + k)...);
                 const term_type t[1] = {policy_.term(load<V>(p + k)...)};
                 absorb<Careful>(state, t, at, T(L));
             }
@@ -248,8 +269,7 @@ class row_walk {
         turned_terms(rows, terms, std::index_sequence_for<Source...>());
         reducer state{};
         if constexpr (can_start) {
-            if (columns_ > 0)
-                state = reducer::template starting<false>(terms, static_cast<int>(columns_), policy_.scale);
+            if (columns_ > 0) state = reducer::template starting<false>(terms, static_cast<int>(columns_));
             const reducer start = state;
             absorb_columns<false>(terms, state);
             if (state.settle()) return state;
@@ -280,6 +300,9 @@ class row_walk {
         for (index_t r = 0; r < L; ++r) {
             const index_t row = rows.at(r < rows.count ? r : 0);
             ((from[S][r] = std::get<S>(sources_).read(row, 0, columns_, buffers[S] + r * narrow)), ...);
+            if (in_place_) {
+                for (index_t k = 0; k < columns_; k += L) fetch_ahead<L>((from[S][r] + k)...);
+            }
         }
         const auto block = [&](index_t k, auto&& loaded) __attribute__((always_inline)) {
             V x[sizeof...(Source)][L];

@@ -55,7 +55,7 @@ struct cross_entropy_walk {
 
     SELFSAME_INLINE typename reducer<V>::term term(V z, V q) const { return {z, q}; }
     SELFSAME_INLINE V element(V z, V q, const row& r) const {
-        return r.weight * math::fma(math::exp2_in_units(math::fma(z, V(scale), -r.level)), r.factor, -q);
+        return r.weight * math::fma(math::exp2_in_units(reducer<V>::bits(z, r.level, scale)), r.factor, -q);
     }
 };
 
@@ -160,7 +160,7 @@ class soft_target_pass {
         T* const rows = memory.template take<T>(threads * tables * stride);
         const T** const by_view = memory.template take<const T*>(threads * students_);
 
-        const row_source_of<T, std::remove_const_t<decltype(student)>> student_rows(student);
+        const row_source_of<T, std::remove_const_t<decltype(student)>> student_rows(student, samples_);
         using student_source = std::remove_const_t<decltype(student_rows)>;
         const cross_entropy_walk<T> policy{T(1.44269504088896340736 / objective_.temperature)};
         const bool past_caches = students_ * samples_ * columns_ > past_caches_from;
