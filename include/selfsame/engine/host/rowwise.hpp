@@ -49,8 +49,8 @@ class row_walk {
     static constexpr index_t resident = 256 * 1024;
     // To reduce a row across lanes costs as much as so many columns: a row of fewer has a lane of its own instead.
     static constexpr index_t narrow = 4 * L;
-    // Columns from which a reducer guesses the level of a row: sums round less the closer it is.
-    static constexpr index_t looked_at = 64;
+    // Columns from which a reducer guesses the level of a row: the closer it is, the less sums and terms round.
+    static constexpr index_t looked_at = 256;
 
   public:
     using reducer = typename Policy::template reducer<V>;
@@ -200,7 +200,7 @@ class row_walk {
     template <std::size_t... S>
     SELFSAME_INLINE reducer start(index_t row, std::index_sequence<S...>) const {
         constexpr index_t most = (std::max)(looked_at, index_t(unroll * L));
-        const index_t n = columns_ < most ? unroll * L : most;
+        const index_t n = (std::min)(most, columns_ / L * L);
         T buffers[sizeof...(Source)][most];
         term_type t[most / L];
         const auto some = [&](const auto*... p) {
