@@ -13,7 +13,15 @@ struct image_target {
     index_t plane, row, column;
     bool streamed;  ///< past the caches: the whole result is larger than they are
     /// Writes row y, from planes that are read by whole vectors; `room` has room for a row of all channels.
-    void (*put)(const image_target& to, const const_row_planes& row, index_t width, index_t y, float* room);
+    void (*put)(const image_target& to, const_row_planes row, index_t width, index_t y, float* room);
+    bool planar_floats;  ///< rows of floats, one after the other
+
+    /// Whether rows of whole vectors may be written to it, aligned where they are streamed.
+    bool takes_vectors(index_t width) const {
+        constexpr index_t L = lanes<float>, bytes = L * sizeof(float);
+        if (!planar_floats || width % L != 0) return false;
+        return !streamed || (reinterpret_cast<std::uintptr_t>(data) % bytes == 0 && plane % L == 0 && row % L == 0);
+    }
 };
 
 /// 0 to 1 become 0 to 255, rounded to the nearest; what lies outside, the nearest of them; NaN 0.
@@ -53,7 +61,7 @@ void write_values(const float* in, index_t n, Out* out, [[maybe_unused]] bool st
 }
 
 template <class Out, int C>
-void put_row(const image_target& to, const const_row_planes& row, index_t width, index_t y, float* room) {
+void put_row(const image_target& to, const_row_planes row, index_t width, index_t y, float* room) {
     Out* out = static_cast<Out*>(to.data) + y * to.row;
     if (to.column == 1) {
         for (index_t c = 0; c < C; ++c) write_values(row[c], width, out + c * to.plane, to.streamed);

@@ -10,8 +10,8 @@ namespace selfsame::inline SELFSAME_ISA::host {
 /// Row y of a warped image. Where m is the weight of the pixels that lie inside the image and v their weighted sum, the
 /// result is m (v - fill) + fill: torchvision's, to the letter, which at the edges differs from v + (1 - m) fill.
 template <int C>
-void warp_row(const const_row_planes& from, index_t pitch, image_shape shape, const projective_map& map,
-              interpolation method, const channel_values& fill, index_t y, std::int32_t width, const row_planes& out) {
+void warp_row(const_row_planes from, index_t pitch, image_shape shape, const projective_map& map, interpolation method,
+              const channel_values& fill, index_t y, std::int32_t width, row_planes out) {
     const double x_start = map.x_by_y * static_cast<double>(y) + map.x_offset;
     const double y_start = map.y_by_y * static_cast<double>(y) + map.y_offset;
     const double z_start = map.z_by_y * static_cast<double>(y) + map.z_offset;
