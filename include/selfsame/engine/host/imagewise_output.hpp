@@ -38,16 +38,37 @@ constexpr Out to_output(float x) {
     }
 }
 
+/// `to_byte` of a vector of values.
+SELFSAME_INLINE void store_bytes(std::uint8_t* p, batch<float> x) {
+    constexpr int L = lanes<float>;
+    using V = batch<float>;
+    using integers = batch<std::int32_t>::native;
+    // The greater of NaN and 0 is 0, in this order.
+    const V y = (math::min)((math::max)(x * V(255.0f), V(0.0f)), V(255.0f)) + V(0.5f);
+    const auto i = __builtin_convertvector(y.v, integers);
+    typedef std::uint8_t bytes __attribute__((vector_size(L)));
+#if defined(SELFSAME_AVX512) && !defined(__clang__)  // as in load_values
+    typedef char chars __attribute__((vector_size(16)));
+    const auto b = reinterpret_cast<bytes>(__builtin_ia32_pmovdb512_mask(i, chars{}, static_cast<unsigned short>(-1)));
+#else
+    const auto b = __builtin_convertvector(i, bytes);
+#endif
+    std::memcpy(p, &b, L);
+}
+
 /// n values in the type of the result.
 template <class Out>
 void write_values(const float* in, index_t n, Out* out, [[maybe_unused]] bool streamed) {
+    constexpr index_t L = lanes<float>;
     index_t i = 0;
     if constexpr (std::is_same_v<Out, float>) {
-        constexpr index_t L = lanes<float>;
         if (streamed) {
             for (; i + L <= n; i += L) stream(out + i, load<batch<float>>(in + i));
         }
         std::memcpy(out + i, in + i, static_cast<std::size_t>(n - i) * sizeof(float));
+    } else if constexpr (is_byte<Out>) {
+        for (; i + L <= n; i += L) store_bytes(out + i, load<batch<float>>(in + i));
+        for (; i < n; ++i) out[i] = to_byte(in[i]);
     } else {
         // A fixed count makes vectors of it.
         constexpr index_t block = 16;

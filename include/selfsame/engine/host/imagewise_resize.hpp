@@ -45,10 +45,13 @@ struct axis_table {
             first[i] = begin(i);
             float* const w = weights + static_cast<index_t>(i) * taps;
             double total = 0;
-            for (std::int32_t t = 0; t < taps; ++t) total += axis.weight(place(i), first[i] + t);
             for (std::int32_t t = 0; t < taps; ++t) {
-                w[t] = static_cast<float>(axis.weight(place(i), first[i] + t) * factor / total);
+                const double x = axis.weight(place(i), first[i] + t);
+                w[t] = static_cast<float>(x);
+                total += x;
             }
+            const auto scale = static_cast<float>(factor / total);
+            for (std::int32_t t = 0; t < taps; ++t) w[t] *= scale;
         }
     }
 
