@@ -58,8 +58,8 @@ struct axis_table {
   private:
     template <class Place, class Begin>
     void fill_triangles(const axis_resampling& axis, std::int32_t out, Place place, Begin begin, float factor) {
-        constexpr std::int32_t L = 16;  // outputs at once
-        using V = batch<float, L>;
+        constexpr std::int32_t L = lanes<float>;  // outputs at once
+        using V = batch<float>;
         for (std::int32_t i = 0; i < out; i += L) {
             const std::int32_t n = (std::min)(L, out - i);
             std::int32_t from[L];

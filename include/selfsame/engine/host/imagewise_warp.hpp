@@ -14,7 +14,7 @@ namespace detail {
 /// Pixels of a warped row that are made together, and where they come from: the pixel left above, and the shares of its
 /// right and lower neighbours.
 struct warp_block {
-    static constexpr std::int32_t size = 16;
+    static constexpr std::int32_t size = lanes<float>;
     std::int32_t left[size], top[size];
     float right_share[size], lower_share[size];
 };
@@ -28,8 +28,8 @@ struct pair_weights {
                  std::int32_t extent) {
         for (std::int32_t l = 0; l < warp_block::size; ++l) {
             const std::int32_t i = before[l], last = extent - 2, low = i < 0 ? 0 : i, at = low < last ? low : last;
-            const float one = (i >= 0) & (i < extent) ? 1 - share[l] : 0.0f;
-            const float other = (i >= -1) & (i < last + 1) ? share[l] : 0.0f;
+            const float one = ((i >= 0) & (i < extent)) != 0 ? 1 - share[l] : 0.0f;
+            const float other = ((i >= -1) & (i < last + 1)) != 0 ? share[l] : 0.0f;
             place[l] = at;
             first[l] = i == at ? one : i < at ? other : 0.0f;
             second[l] = i == at ? other : i < at ? 0.0f : one;
@@ -37,31 +37,37 @@ struct pair_weights {
     }
 };
 
-/// The pairs of values that begin at 16 places: their first and their second values.
-SELFSAME_INLINE void load_pairs(const float* from, const std::int32_t (&place)[16], batch<float, 16>& first,
-                                batch<float, 16>& second) {
-    typedef double pairs __attribute__((vector_size(64)));
-    const auto eight = [&](const std::int32_t* p) {
+/// The pairs of values that begin at so many places: their first and their second values.
+SELFSAME_INLINE void load_pairs(const float* from, const std::int32_t (&place)[warp_block::size], batch<float>& first,
+                                batch<float>& second) {
+    constexpr std::int32_t half = warp_block::size / 2;
+    typedef double pairs __attribute__((vector_size(register_bytes)));
+    const auto some = [&](const std::int32_t* p) {
 #if defined(SELFSAME_AVX512)
         typedef std::int32_t numbers __attribute__((vector_size(32)));
         numbers n;
         std::memcpy(&n, p, sizeof(n));
-        const pairs x = __builtin_ia32_gathersiv8df(pairs{}, from, n, static_cast<signed char>(-1), 4);
+#if defined(__clang__)
+        constexpr unsigned char all = 255;
 #else
-        const auto pair = [&](std::int32_t l) {
-            double two;
-            std::memcpy(&two, from + p[l], sizeof(two));
-            return two;
-        };
-        const pairs x{pair(0), pair(1), pair(2), pair(3), pair(4), pair(5), pair(6), pair(7)};
+        constexpr signed char all = -1;
 #endif
-        return batch<float, 16>(reinterpret_cast<batch<float, 16>::native>(x));
+        const pairs x = __builtin_ia32_gathersiv8df(pairs{}, from, n, all, 4);
+#else
+        pairs x{};
+        for (std::int32_t k = 0; k < half; ++k) {
+            double two;
+            std::memcpy(&two, from + p[k], sizeof(two));
+            x[k] = two;
+        }
+#endif
+        return batch<float>(reinterpret_cast<batch<float>::native>(x));
     };
-    const batch<float, 16> a = eight(place), b = eight(place + 8);
+    const batch<float> a = some(place), b = some(place + half);
     [&]<int... L>(std::integer_sequence<int, L...>) {
         first = selfsame::detail::shuffle<(2 * L)...>(a, b);
         second = selfsame::detail::shuffle<(2 * L + 1)...>(a, b);
-    }(std::make_integer_sequence<int, 16>());
+    }(std::make_integer_sequence<int, warp_block::size>());
 }
 
 /// Values between pixels some of which may lie outside. Where m is the weight of those inside and v their weighted
@@ -70,7 +76,7 @@ SELFSAME_INLINE void load_pairs(const float* from, const std::int32_t (&place)[1
 template <int C>
 void mix_block(const_row_planes from, std::int32_t pitch, image_shape shape, const channel_values& fill,
                const warp_block& b, index_t x, row_planes out) {
-    using V = batch<float, warp_block::size>;
+    using V = batch<float>;
     const pair_weights along(b.left, b.right_share, shape.width), across(b.top, b.lower_share, shape.height);
     const V x0 = load<V>(along.first), x1 = load<V>(along.second);
     const V y0 = load<V>(across.first), y1 = load<V>(across.second);
@@ -116,7 +122,7 @@ void mix_one(const_row_planes from, index_t pitch, image_shape shape, const chan
 
 }  // namespace detail
 
-/// Row y of a warped image. May write 15 values beyond the end.
+/// Row y of a warped image. May write a vector but one value beyond the end.
 template <int C>
 void warp_row(const_row_planes from, index_t pitch, image_shape shape, const projective_map& map, interpolation method,
               const channel_values& fill, index_t y, std::int32_t width, row_planes out) {
