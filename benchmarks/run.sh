@@ -102,7 +102,7 @@ PYTHON
 peers() {
     # The newest torch is a download of 3 GB, most of it for GPUs; one that is in build/venv already stays.
     install_packages python3-dev
-    python_packages torch torchvision numpy pot opencv-python-headless
+    python_packages torch torchvision numpy pot opencv-python-headless albumentationsx kornia nvidia-dali-cuda120
     build benchmarks release peers
     local comparison parts=()
     export TORCHINDUCTOR_CACHE_DIR=$root/build/torchinductor

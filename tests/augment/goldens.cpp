@@ -142,4 +142,41 @@ TEST(Goldens, Chain) {
     EXPECT_LT(difference(run_given(p, golden_image(), {given}), goldens::simclr), 1e-5);
 }
 
+/// The same in bytes: the largest difference.
+template <class Op, std::size_t N>
+int of_bytes(const Op& op, const typename Op::parameters& parameters, const std::uint8_t (&expected)[N]) {
+    const bytes in = golden_image();
+    const pipeline p{op};
+    const auto shape = output_shape(op, {3, std::int32_t(in.height), std::int32_t(in.width)});
+    typename decltype(p)::parameters given{};
+    get<0>(given) = parameters;
+    std::vector<std::uint8_t> out(N);
+    EXPECT_EQ(N, std::size_t(3 * shape.height * shape.width));
+    apply(thrust::seq, p, in.tensor4(), std::vector{given},
+          view<std::uint8_t, 4>(out.data(), {1, 3, shape.height, shape.width}));
+    int most = 0;
+    for (std::size_t k = 0; k < N; ++k) most = std::max(most, std::abs(int(out[k]) - int(expected[k])));
+    return most;
+}
+
+TEST(Goldens, Bytes) {
+    using enum interpolation;
+    EXPECT_LE(of_bytes(resized(5, 6, bilinear, true), crop, goldens::smaller_of_bytes), 1);
+    EXPECT_LE(of_bytes(resized(13, 12, bilinear, true), crop, goldens::larger_of_bytes), 1);
+    EXPECT_LE(of_bytes(rotation{.fill = 64.0f / 255}, {33.5f}, goldens::rotation_of_bytes), 1);
+    EXPECT_LE(of_bytes(brightness{}, {1.25f}, goldens::brightness_of_bytes), 1);
+    EXPECT_LE(of_bytes(contrast{}, {0.625f}, goldens::contrast_of_bytes), 1);
+    EXPECT_LE(of_bytes(saturation{}, {1.75f}, goldens::saturation_of_bytes), 1);
+    EXPECT_LE(of_bytes(hue{}, {0.1875f}, goldens::hue_of_bytes), 1);
+    EXPECT_LE(of_bytes(grayscale{}, {}, goldens::grayscale_of_bytes), 1);
+    EXPECT_EQ(of_bytes(solarize{112.0f / 255}, {}, goldens::solarize_of_bytes), 0);
+    // 7/8 of 255 are 223.1, and of 256 are 224.
+    EXPECT_LE(of_bytes(posterize{3}, {}, goldens::posterize_of_bytes), 1);
+    EXPECT_EQ(of_bytes(equalize{}, {}, goldens::equalize_of_bytes), 0);
+    EXPECT_LE(of_bytes(autocontrast{}, {}, goldens::autocontrast_of_bytes), 1);
+    EXPECT_LE(of_bytes(sharpness{}, {1.75f}, goldens::sharpness_of_bytes), 1);
+    EXPECT_EQ(of_bytes(invert{}, {}, goldens::invert_of_bytes), 0);
+    EXPECT_LE(of_bytes(gaussian_blur{.kernel = 7}, {1.125f}, goldens::blur_of_bytes), 1);
+}
+
 }  // namespace

@@ -1,4 +1,4 @@
-"""Writes goldens.hpp: what torchvision v2 makes, in float64, of a small image for given parameters.
+"""Writes goldens.hpp: what torchvision v2 makes, in float64 and in bytes, of a small image for given parameters.
 
     python3 -m venv goldens && goldens/bin/pip install torch torchvision
     goldens/bin/python tests/augment/goldens.py > tests/augment/goldens.hpp
@@ -81,20 +81,48 @@ cases = {
     "simclr": simclr(x),
 }
 
+b = (x * 255).round().to(torch.uint8)
+bytes_cases = {
+    "smaller": crop(b, [5, 6], Mode.BILINEAR, True),
+    "larger": crop(b, [13, 12], Mode.BILINEAR, True),
+    "rotation": F.rotate(b, 33.5, Mode.BILINEAR, fill=64),
+    "brightness": F.adjust_brightness(b, 1.25),
+    "contrast": F.adjust_contrast(b, 0.625),
+    "saturation": F.adjust_saturation(b, 1.75),
+    "hue": F.adjust_hue(b, 0.1875),
+    "grayscale": F.rgb_to_grayscale(b, 3),
+    "solarize": F.solarize(b, 112),
+    "posterize": F.posterize(b, 3),
+    "equalize": F.equalize(b),
+    "autocontrast": F.autocontrast(b),
+    "sharpness": F.adjust_sharpness(b, 1.75),
+    "invert": F.invert(b),
+    "blur": F.gaussian_blur(b, [7, 7], [1.125, 1.125]),
+}
+
 print("#pragma once\n")
+print("#include <cstdint>\n")
 print(f"// Made by goldens.py with torchvision {torchvision.__version__.split('+')[0]}.\n")
 print("namespace goldens {\n")
 print(f"inline constexpr int height = {HEIGHT}, width = {WIDTH};\n")
 print("// clang-format off")
-for name, value in cases.items():
-    flat = value.flatten().tolist()
-    assert value.shape[0] == 3 and value.dtype == torch.float64, name
+
+
+def print_array(type, name, numbers):
     lines, line = [], ""
-    for number in (f"{v:.7g}," for v in flat):
+    for number in numbers:
         if len(line) + len(number) > 118:
             lines.append(line)
             line = ""
         line += number
     lines.append(line)
-    print(f"inline constexpr double {name}[] = {{\n" + "\n".join(lines) + "};")
+    print(f"inline constexpr {type} {name}[] = {{\n" + "\n".join(lines) + "};")
+
+
+for name, value in cases.items():
+    assert value.shape[0] == 3 and value.dtype == torch.float64, name
+    print_array("double", name, (f"{v:.7g}," for v in value.flatten().tolist()))
+for name, value in bytes_cases.items():
+    assert value.shape[0] == 3 and value.dtype == torch.uint8, name
+    print_array("std::uint8_t", f"{name}_of_bytes", (f"{v}," for v in value.flatten().tolist()))
 print("// clang-format on\n\n}  // namespace goldens")

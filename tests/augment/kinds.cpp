@@ -5,6 +5,7 @@
 #include <set>
 
 #include "augment/images.hpp"
+#include "support.hpp"
 
 // What is read and written: channels, element types, orders, several views; and masks, mixtures and recipes.
 
@@ -234,7 +235,7 @@ TEST(Mix, BetaHasItsMoments) {
         double mean = 0, square = 0;
         constexpr int count = 20000;
         for (std::uint64_t n = 0; n < count; ++n) {
-            random_stream random(1, 0, n, 0, 254);
+            random_stream random(1, 0, n, 0, mix_stream);
             const double x = double(mixup{a}.draw(random, {3, 1, 1}).weight) - 0.5;
             mean += x / count;
             square += x * x / count;
@@ -243,6 +244,37 @@ TEST(Mix, BetaHasItsMoments) {
         EXPECT_NEAR(mean, 0, 4 * std::sqrt(variance / count)) << a;
         EXPECT_NEAR(square, variance, 0.03 * variance) << a;
     }
+}
+
+TEST(Mix, RefusesWhatMakesNoSense) {
+    std::vector<float> in(2 * 3 * 4 * 5), out = in, weights(2);
+    const auto attempt = [&](const auto& op, std::array<index_t, 4> to, std::size_t count, std::uint32_t number) {
+        const std::span<float> some(weights.data(), count);
+        return selfsame_tests::refusal([&] {
+            mix(thrust::seq, op, view<const float, 4>(in.data(), {2, 3, 4, 5}), 0, key{.view = number},
+                view<float, 4>(out.data(), to), some);
+        });
+    };
+    constexpr std::array<index_t, 4> same{2, 3, 4, 5};
+    EXPECT_EQ(attempt(mixup{1}, same, 2, 0), "");
+    EXPECT_EQ(attempt(mixup{0}, same, 2, 0), "selfsame: mixup.alpha: got 0, expected > 0");
+    EXPECT_EQ(attempt(cutmix{-1}, same, 2, 0), "selfsame: cutmix.alpha: got -1, expected > 0");
+    EXPECT_EQ(attempt(mixup{1}, {2, 3, 5, 4}, 2, 0), "selfsame: out: got 2 x 3 x 5 x 4, expected 2 x 3 x 4 x 5");
+    EXPECT_EQ(attempt(mixup{1}, same, 1, 0), "selfsame: weights: got 1 values, expected one for each of 2 images");
+    EXPECT_EQ(attempt(mixup{1}, same, 2, 256), "selfsame: key.view: got 256, expected a view below 256");
+}
+
+TEST(Masks, RefuseWhatMakesNoSense) {
+    std::vector<std::uint8_t> out(2 * 4 * 5);
+    const std::vector<std::uint64_t> three(3);
+    const auto attempt = [&](const auto& op, const sample_ids& ids) {
+        return selfsame_tests::refusal(
+            [&] { draw_masks(op, ids, key{}, view<std::uint8_t, 3>(out.data(), {2, 4, 5})); });
+    };
+    EXPECT_EQ(attempt(random_mask{}, 0), "");
+    EXPECT_EQ(attempt(random_mask{.ratio = 1.5f}, 0), "selfsame: random_mask.ratio: got 1.5, expected 0 to 1");
+    EXPECT_EQ(attempt(block_mask{.least = -1}, 0), "selfsame: block_mask.least: got -1, expected >= 0");
+    EXPECT_EQ(attempt(random_mask{}, three), "selfsame: sample_ids: got 3 ids, expected one for each of 2 images");
 }
 
 TEST(Recipes, TakeThisManyPasses) {

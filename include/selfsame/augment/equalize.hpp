@@ -12,7 +12,7 @@ namespace selfsame::inline SELFSAME_ISA::augment {
 struct equalize {
     struct parameters {};
     struct prepared {
-        const channel_counts* table;  ///< of results in 255ths
+        const channel_counts* tables;
         std::int32_t channels;
     };
 
@@ -20,19 +20,15 @@ struct equalize {
     constexpr parameters draw(random_stream&, image_shape) const { return {}; }
     constexpr prepared prepare(const parameters&, image_shape image, channel_counts& counts) const {
         const std::int32_t channels = image.channels == 4 ? 3 : image.channels;
-        for (std::int32_t c = 0; c < channels; ++c) spread(counts.count[c]);
+        for (std::int32_t c = 0; c < channels; ++c) spread(counts.count[c], counts.result[c]);
         return {&counts, channels};
     }
-    static constexpr std::array<float, 4> elements(const prepared& q, std::array<float, 4> x, element_place at) {
-        if (at.channel >= q.channels) return x;
-        for (float& v : x) {
-            v = static_cast<float>(q.table->count[at.channel][channel_counts::bin(v)]) / 255.0f;
-        }
-        return x;
+    static constexpr const float* table(const prepared& q, std::int32_t channel) {
+        return channel < q.channels ? q.tables->result[channel] : nullptr;
     }
 
   private:
-    static constexpr void spread(std::uint32_t (&count)[256]) {
+    static constexpr void spread(const std::uint32_t (&count)[256], float (&result)[256]) {
         std::uint32_t total = 0, last = 0;
         for (const std::uint32_t n : count) {
             total += n;
@@ -43,7 +39,7 @@ struct equalize {
         for (std::uint32_t k = 0; k < 256; ++k) {
             const std::uint64_t value = step == 0 ? k : (below + step / 2) / step;
             below += count[k];
-            count[k] = static_cast<std::uint32_t>(value < 255 ? value : 255);
+            result[k] = static_cast<float>(value < 255 ? value : 255) / 255.0f;
         }
     }
 };

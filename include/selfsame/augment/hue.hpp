@@ -15,7 +15,7 @@ struct hue {
         float shift;  ///< a share of the circle
     };
     struct prepared {
-        float sectors;  ///< of six, from 0 on
+        float steps[3];  ///< sixths of the circle from the greatest channel, the next and the one before to its new hue
     };
 
     void check(std::int32_t) const {
@@ -25,26 +25,31 @@ struct hue {
         return {random.uniform(-strength, strength)};
     }
     constexpr prepared prepare(const parameters& p, image_shape) const {
-        return {6 * (p.shift - math::floor(p.shift))};
+        const float s = 6 * (p.shift - math::floor(p.shift + 0.5f));
+        return {{s, s - 2 < -3 ? s + 4 : s - 2, s + 2 > 3 ? s - 4 : s + 2}};
     }
 
-    // A channel is m + c clamp(t), with m the least of the channels, c the greatest minus that, and t a function of the
-    // hue alone: saturation need not be known.
+    // Everything in units of the chroma c, the greatest of the channels minus the least, m: with the hue h that a
+    // channel is greatest at, it is m + clamp(2 c - |d + s c|, 0, c), where d is the difference of the other two
+    // channels and s = hue of the greatest channel + shift - h, brought to [-3, 3]. So nothing is divided, and s does
+    // not depend on the pixel but for which channel is the greatest.
     template <class V, std::size_t C>
     static constexpr void pixel(const prepared& q, std::array<V, C>& x) {
         if constexpr (C > 1) {
             const V r = x[0], g = x[1], b = x[2];
             const V most = (math::max)((math::max)(r, g), b), least = (math::min)((math::min)(r, g), b);
-            const V chroma = most - least;
+            const V chroma = most - least, top = most + chroma;
             const auto red = r == most, green = g == most;
             const V difference = math::select(red, g - b, math::select(green, b - r, r - g));
-            const V sector = math::select(red, V(0.0f), math::select(green, V(2.0f), V(4.0f)));
-            V h = difference * math::reciprocal((math::max)(V(1e-30f), chroma)) + (sector + V(q.sectors));
-            h = math::select(h < V(0.0f), h + V(6.0f), h);
-            h = math::select(h >= V(6.0f), h - V(6.0f), h);
-            const V t[3] = {math::abs(h - V(3.0f)) - V(1.0f), V(2.0f) - math::abs(h - V(2.0f)),
-                            V(2.0f) - math::abs(h - V(4.0f))};
-            for (std::size_t c = 0; c < 3; ++c) x[c] = math::fma(chroma, detail::clamp(t[c]), least);
+            // The new values of the greatest channel, the one after it and the one before it, on the circle r, g, b.
+            const auto turned = [&](float steps) {
+                const V v = top - math::abs(math::fma(chroma, V(steps), difference));
+                return (math::min)(most, (math::max)(least, v));
+            };
+            const V same = turned(q.steps[0]), next = turned(q.steps[1]), previous = turned(q.steps[2]);
+            x[0] = math::select(red, same, math::select(green, previous, next));
+            x[1] = math::select(red, next, math::select(green, same, previous));
+            x[2] = math::select(red, previous, math::select(green, next, same));
         }
     }
 };

@@ -96,7 +96,7 @@ struct block_mask {
     }
 };
 
-/// Draws a mask for each sample into `out`, N x height x width of std::uint8_t, by the stream of operation 255.
+/// Draws a mask for each sample into `out`, N x height x width of std::uint8_t, by the stream `mask_stream`.
 template <class Mask, class Out>
 void draw_masks(const Mask& op, const sample_ids& ids, key k, Out&& out) {
     const auto masks = as_tensor<3>(out);
@@ -108,7 +108,7 @@ void draw_masks(const Mask& op, const sample_ids& ids, key k, Out&& out) {
     check_writable("out", masks);
     if (masks.extent(1) > 4096 || masks.extent(2) > 4096) fail("out", shape_text(masks), "sides of 4096 at most");
     for (index_t n = 0; n < masks.extent(0); ++n) {
-        random_stream random(k.seed, k.epoch, ids[n], k.view, 255);
+        random_stream random(k.seed, k.epoch, ids[n], k.view, mask_stream);
         op.draw(random, {masks.data_handle() + n * masks.stride(0), static_cast<std::int32_t>(masks.extent(1)),
                          static_cast<std::int32_t>(masks.extent(2)), masks.stride(1), masks.stride(2)});
     }

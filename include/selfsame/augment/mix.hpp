@@ -92,7 +92,7 @@ struct cutmix {
     constexpr float mix(const parameters&, float x, float) const { return x; }
 };
 
-/// out[n] = image n mixed with image n - 1 (the first with the last), by the stream of operation 254; weights[n] is the
+/// out[n] = image n mixed with image n - 1 (the first with the last), by the stream `mix_stream`; weights[n] is the
 /// share of image n, and 1 - weights[n] that of the other: for labels. `images` and `out` are float tensors
 /// N x channels x height x width that share no memory.
 template <execution C, class Op, class Images, class Out>
@@ -118,7 +118,7 @@ void mix(const C& ctx, const Op& op, const Images& images, const sample_ids& ids
     const image_shape shape{static_cast<std::int32_t>(in.extent(1)), static_cast<std::int32_t>(in.extent(2)),
                             static_cast<std::int32_t>(in.extent(3))};
     parallel_for(as_context(ctx), count, [&](index_t n, int) {
-        random_stream random(k.seed, k.epoch, ids[n], k.view, 254);
+        random_stream random(k.seed, k.epoch, ids[n], k.view, mix_stream);
         const auto p = op.draw(random, shape);
         weights[static_cast<std::size_t>(n)] = op.weight_of(p, shape);
         const index_t other = n > 0 ? n - 1 : count - 1;

@@ -55,10 +55,13 @@ class sample_ids {
     bool listed_ = false;
 };
 
-/// Operations that run one after the other; at most 256. A value: copy it, keep it, make it a constant.
+/// Streams of random numbers with the numbers of operations that no pipeline has: of mixed images, and of masks.
+inline constexpr std::uint32_t mix_stream = 254, mask_stream = 255;
+
+/// Operations that run one after the other; at most 254. A value: copy it, keep it, make it a constant.
 template <image_op... Ops>
 struct pipeline {
-    static_assert(sizeof...(Ops) <= 256, "selfsame: a pipeline has more than 256 operations");
+    static_assert(sizeof...(Ops) <= mix_stream, "selfsame: a pipeline has more than 254 operations");
     record<Ops...> operations;
 
     /// What is drawn for an image, in the order of the operations.

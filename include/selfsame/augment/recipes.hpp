@@ -26,22 +26,20 @@ constexpr random_resized_crop crop(std::int32_t size, float low, float high,
                                    interpolation method = interpolation::bilinear) {
     return {.height = size, .width = size, .scale = {low, high}, .method = method};
 }
-constexpr auto distorted(const random_resized_crop& crop, const color_jitter& jitter, float blurred) {
+/// What most methods do, `then` included, before normalization.
+template <image_op... Ops>
+constexpr auto distorted(const random_resized_crop& crop, const color_jitter& jitter, float blurred,
+                         const Ops&... then) {
     return pipeline{crop,
                     horizontal_flip{},
                     random_apply{0.8f, jitter},
                     random_apply{0.2f, grayscale{}},
                     random_apply{blurred, gaussian_blur{.kernel = 23}},
+                    then...,
                     imagenet};
 }
 constexpr auto solarized(const random_resized_crop& crop, const color_jitter& jitter, float blurred, float solar) {
-    return pipeline{crop,
-                    horizontal_flip{},
-                    random_apply{0.8f, jitter},
-                    random_apply{0.2f, grayscale{}},
-                    random_apply{blurred, gaussian_blur{.kernel = 23}},
-                    random_apply{solar, solarize{}},
-                    imagenet};
+    return distorted(crop, jitter, blurred, random_apply{solar, solarize{}});
 }
 
 }  // namespace detail

@@ -23,10 +23,11 @@ struct sharpness {
         return {random.uniform(factor.low, factor.high)};
     }
     constexpr parameters prepare(const parameters& p, image_shape) const { return p; }
-    static constexpr float neighbours(const parameters& q, const std::array<float, 9>& x) {
-        const float around = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[5] + x[6]) + (x[7] + x[8]));
-        const float smooth = (around + 5.0f * x[4]) / 13.0f, y = q.factor * x[4] + (1 - q.factor) * smooth;
-        return y > 0 ? (y < 1 ? y : 1) : y < 0 ? 0 : y;
+    template <class V>
+    static constexpr V neighbours(const parameters& q, const std::array<V, 9>& x) {
+        const V around = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[5] + x[6]) + (x[7] + x[8]));
+        const V smooth = math::fma(V(5.0f), x[4], around) * V(1.0f / 13.0f);
+        return detail::clamp(math::fma(V(q.factor), x[4], V(1 - q.factor) * smooth));
     }
 };
 

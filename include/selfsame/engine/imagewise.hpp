@@ -29,9 +29,10 @@
 ///     neighbouring  prepare(p, shape), neighbours(q, x)        a function of 3 x 3 values, edges as they are
 ///     pointwise     prepare(p, shape), pixel(q, x)             a function of the channels of one pixel
 ///     positional    prepare(p, shape), elements(q, x, at)      a function of value and place
+///     tabulating    prepare(p, shape), table(q, channel)       256 results, one for each equal part of [0, 1]; or null
 ///     composite     visit(p, f), each(f), steps, passes        others, in the order in which they are to run
 ///
-/// A pointwise or positional operation may need to know something of the whole image before:
+/// An operation on values alone, or on values and places, may need to know something of the whole image before:
 ///
 ///     measuring     measure(x), prepare(p, shape, mean)        the mean of a function of a pixel
 ///     ranging       prepare(p, shape, channel_extrema)         least and greatest value of each channel
@@ -82,11 +83,9 @@ struct channel_extrema {
 /// How many values of each channel lie in each of 256 equal parts of [0, 1].
 struct channel_counts {
     std::uint32_t count[4][256];
-    /// The part in which a value lies: torchvision's conversion to bytes.
-    static constexpr std::int32_t bin(float x) {
-        const float y = x * 255.999f;
-        return y >= 255 ? 255 : y > 0 ? static_cast<std::int32_t>(y) : 0;
-    }
+    float result[4][256];  ///< room for a table
+    /// A value lies in the part whose number is this times the value, rounded down: torchvision's conversion to bytes.
+    static constexpr float parts = 255.999f;
 };
 
 /// Where elements are that a positional operation gets: at (row, column + k distance) of a channel, k = 0 to 3.
@@ -325,6 +324,11 @@ template <class Op>
 concept positional_op = image_op<Op> && requires(detail::prepared_t<Op> q, std::array<float, 4> x) {
     { Op::elements(q, x, element_place()) } -> std::same_as<std::array<float, 4>>;
     typename std::bool_constant<detail::evaluates_elements<Op>()>;
+};
+
+template <class Op>
+concept tabulating_op = image_op<Op> && requires(detail::prepared_t<Op> q) {
+    { Op::table(q, std::int32_t()) } -> std::same_as<const float*>;
 };
 
 /// Whether an operation needs to know something of the whole image before it runs.

@@ -42,7 +42,7 @@ class axis_resampling {
     constexpr double weight(std::int32_t i, std::int32_t x) const {
         if (method_ == interpolation::nearest) return x == nearest(i) ? 1 : 0;
         const double d = (x + 0.5 - centre(i)) / width_;
-        if (method_ == interpolation::bilinear) {
+        if (is_triangle()) {
             const double w = 1 - (d < 0 ? -d : d);
             return w > 0 ? w : 0;
         }
@@ -54,27 +54,13 @@ class axis_resampling {
         return w;
     }
 
-    /// The weights of samples from `begin` on in output i, before they are divided by their sum, which is returned.
-    constexpr double weights(std::int32_t i, std::int32_t begin, std::int32_t count, float* w) const {
-        double total = 0;
-        if (method_ == interpolation::bilinear) {
-            // The place of the first in double; steps from there on lose nothing in float.
-            const auto step = static_cast<float>(1 / width_);
-            const auto d = static_cast<float>((begin + 0.5 - centre(i)) / width_);
-            for (std::int32_t t = 0; t < count; ++t) {
-                const float x = math::fma(static_cast<float>(t), step, d), y = 1 - (x < 0 ? -x : x);
-                w[t] = y > 0 ? y : 0;
-                total += static_cast<double>(w[t]);
-            }
-        } else {
-            for (std::int32_t t = 0; t < count; ++t) {
-                const double x = weight(i, begin + t);
-                w[t] = static_cast<float>(x);
-                total += x;
-            }
-        }
-        return total;
+    /// A sample's distance from the centre of output i in widths of the kernel, and the distance between samples: steps
+    /// from the place of the first lose nothing in float.
+    constexpr float distance(std::int32_t i, std::int32_t x) const {
+        return static_cast<float>((x + 0.5 - centre(i)) / width_);
     }
+    constexpr float step() const { return static_cast<float>(1 / width_); }
+    constexpr bool is_triangle() const { return method_ == interpolation::bilinear; }
 
   private:
     constexpr double centre(std::int32_t i) const { return (i + 0.5) * scale_; }

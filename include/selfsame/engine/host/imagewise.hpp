@@ -143,7 +143,8 @@ void run_task(const view_task<record<Ops...>, Out, Draw>& task, const image_list
                        [&](const auto& op, auto index) { append_steps<C>(end, op, get<index()>(parameters), shape); });
     runner.run(steps, end, images[n],
                {out.data_handle() + n * out.stride(0), out.stride(1), out.stride(2), out.stride(3),
-                static_cast<std::size_t>(out.size()) * sizeof(element) >= far_beyond_caches, put_row<element, C>});
+                static_cast<std::size_t>(out.size()) * sizeof(element) >= far_beyond_caches, put_row<element, C>,
+                std::is_same_v<element, float> && out.stride(3) == 1});
 }
 
 }  // namespace detail

@@ -13,7 +13,15 @@ struct image_target {
     index_t plane, row, column;
     bool streamed;  ///< past the caches: the whole result is larger than they are
     /// Writes row y, from planes that are read by whole vectors; `room` has room for a row of all channels.
-    void (*put)(const image_target& to, const const_row_planes& row, index_t width, index_t y, float* room);
+    void (*put)(const image_target& to, const_row_planes row, index_t width, index_t y, float* room);
+    bool planar_floats;  ///< rows of floats, one after the other
+
+    /// Whether rows of whole vectors may be written to it, aligned where they are streamed.
+    bool takes_vectors(index_t width) const {
+        constexpr index_t L = lanes<float>, bytes = L * sizeof(float);
+        if (!planar_floats || width % L != 0) return false;
+        return !streamed || (reinterpret_cast<std::uintptr_t>(data) % bytes == 0 && plane % L == 0 && row % L == 0);
+    }
 };
 
 /// 0 to 1 become 0 to 255, rounded to the nearest; what lies outside, the nearest of them; NaN 0.
@@ -30,16 +38,37 @@ constexpr Out to_output(float x) {
     }
 }
 
+/// `to_byte` of a vector of values.
+SELFSAME_INLINE void store_bytes(std::uint8_t* p, batch<float> x) {
+    constexpr int L = lanes<float>;
+    using V = batch<float>;
+    using integers = batch<std::int32_t>::native;
+    // The greater of NaN and 0 is 0, in this order.
+    const V y = (math::min)((math::max)(x * V(255.0f), V(0.0f)), V(255.0f)) + V(0.5f);
+    const auto i = __builtin_convertvector(y.v, integers);
+    typedef std::uint8_t bytes __attribute__((vector_size(L)));
+#if defined(SELFSAME_AVX512) && !defined(__clang__)  // as in load_values
+    typedef char chars __attribute__((vector_size(16)));
+    const auto b = reinterpret_cast<bytes>(__builtin_ia32_pmovdb512_mask(i, chars{}, static_cast<unsigned short>(-1)));
+#else
+    const auto b = __builtin_convertvector(i, bytes);
+#endif
+    std::memcpy(p, &b, L);
+}
+
 /// n values in the type of the result.
 template <class Out>
 void write_values(const float* in, index_t n, Out* out, [[maybe_unused]] bool streamed) {
+    constexpr index_t L = lanes<float>;
     index_t i = 0;
     if constexpr (std::is_same_v<Out, float>) {
-        constexpr index_t L = lanes<float>;
         if (streamed) {
             for (; i + L <= n; i += L) stream(out + i, load<batch<float>>(in + i));
         }
         std::memcpy(out + i, in + i, static_cast<std::size_t>(n - i) * sizeof(float));
+    } else if constexpr (is_byte<Out>) {
+        for (; i + L <= n; i += L) store_bytes(out + i, load<batch<float>>(in + i));
+        for (; i < n; ++i) out[i] = to_byte(in[i]);
     } else {
         // A fixed count makes vectors of it.
         constexpr index_t block = 16;
@@ -53,7 +82,7 @@ void write_values(const float* in, index_t n, Out* out, [[maybe_unused]] bool st
 }
 
 template <class Out, int C>
-void put_row(const image_target& to, const const_row_planes& row, index_t width, index_t y, float* room) {
+void put_row(const image_target& to, const_row_planes row, index_t width, index_t y, float* room) {
     Out* out = static_cast<Out*>(to.data) + y * to.row;
     if (to.column == 1) {
         for (index_t c = 0; c < C; ++c) write_values(row[c], width, out + c * to.plane, to.streamed);

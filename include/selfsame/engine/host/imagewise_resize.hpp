@@ -8,6 +8,22 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
+/// Bytes of a later row, asked for line by line while another is worked on: all at once they would wait for each other.
+struct fetched_row {
+    const char* next = nullptr;
+    const char* end = nullptr;
+
+    SELFSAME_INLINE void fetch_next() {
+        constexpr index_t line = 64;
+        if (next >= end) return;
+        __builtin_prefetch(next);
+        next += line;
+    }
+    SELFSAME_INLINE void fetch_rest() {
+        while (next < end) fetch_next();
+    }
+};
+
 /// Which samples each output of a resized axis is made of, and with which weights: `taps` of them, all inside the
 /// axis, from first[i] on.
 struct axis_table {
@@ -21,15 +37,50 @@ struct axis_table {
     /// `factor` scales all weights.
     void fill(const axis_resampling& axis, std::int32_t in, std::int32_t out, bool reversed, double factor = 1) {
         taps = (std::min)(axis.capacity(), in);
+        const auto place = [=](std::int32_t i) { return reversed ? out - 1 - i : i; };
+        // The last samples of the axis: begin earlier, with weights of 0.
+        const auto begin = [&](std::int32_t i) { return (std::min)(axis.first(place(i)), in - taps); };
+        if (axis.is_triangle()) return fill_triangles(axis, out, place, begin, static_cast<float>(factor));
         for (std::int32_t i = 0; i < out; ++i) {
-            const std::int32_t j = reversed ? out - 1 - i : i;
-            // The last samples of the axis: begin earlier, with weights of 0.
-            const std::int32_t begin = (std::min)(axis.first(j), in - taps);
-            float* w = weights + static_cast<index_t>(i) * taps;
-            const double total = axis.weights(j, begin, taps, w);
+            first[i] = begin(i);
+            float* const w = weights + static_cast<index_t>(i) * taps;
+            double total = 0;
+            for (std::int32_t t = 0; t < taps; ++t) {
+                const double x = axis.weight(place(i), first[i] + t);
+                w[t] = static_cast<float>(x);
+                total += x;
+            }
             const auto scale = static_cast<float>(factor / total);
             for (std::int32_t t = 0; t < taps; ++t) w[t] *= scale;
-            first[i] = begin;
+        }
+    }
+
+  private:
+    template <class Place, class Begin>
+    void fill_triangles(const axis_resampling& axis, std::int32_t out, Place place, Begin begin, float factor) {
+        constexpr std::int32_t L = lanes<float>;  // outputs at once
+        using V = batch<float>;
+        for (std::int32_t i = 0; i < out; i += L) {
+            const std::int32_t n = (std::min)(L, out - i);
+            std::int32_t from[L];
+            float distance[L], w[L];
+            for (std::int32_t l = 0; l < L; ++l) from[l] = begin((std::min)(i + l, out - 1));
+            for (std::int32_t l = 0; l < L; ++l) {
+                distance[l] = axis.distance(place((std::min)(i + l, out - 1)), from[l]);
+            }
+            const auto weight = [&, x = load<V>(distance), step = V(axis.step())](std::int32_t t) {
+                const V d = math::fma(V(static_cast<float>(t)), step, x);
+                return (math::max)(V(0.0f), V(1.0f) - math::abs(d));
+            };
+            V total(0.0f);
+            for (std::int32_t t = 0; t < taps; ++t) total += weight(t);
+            const V scale = V(factor) / total;
+            for (std::int32_t t = 0; t < taps; ++t) {
+                store(w, scale * weight(t));
+                float* const to = weights + static_cast<index_t>(i) * taps + t;
+                for (std::int32_t l = 0; l < n; ++l) to[l * taps] = w[l];
+            }
+            for (std::int32_t l = 0; l < n; ++l) first[i + l] = from[l];
         }
     }
 };
@@ -118,7 +169,7 @@ void resize_plane_n(const float* in, const axis_table& axis, index_t width, floa
 
 /// A row resized: from C interleaved channels to planes, a pixel being the first C lanes of a vector.
 template <int C, int Taps>
-void resize_interleaved_n(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
+void resize_interleaved_n(const float* in, const axis_table& axis, index_t width, row_planes out) {
     using Q = batch<float, 4>;
     const std::int32_t count = Taps > 0 ? Taps : axis.taps;
     const auto pixel = [&](index_t i) {
@@ -152,7 +203,7 @@ inline void resize_plane(const float* in, const axis_table& axis, index_t width,
     }
 }
 template <int C>
-void resize_interleaved(const float* in, const axis_table& axis, index_t width, const row_planes& out) {
+void resize_interleaved(const float* in, const axis_table& axis, index_t width, row_planes out) {
     switch (axis.taps) {
         case 1:
             return resize_interleaved_n<C, 1>(in, axis, width, out);

@@ -20,7 +20,8 @@ inline constexpr index_t row_slack = 32;
 /// Values between the beginnings of two rows.
 constexpr index_t row_pitch(index_t width) { return (width + 15) / 16 * 16 + row_slack; }
 
-/// The planes of a row, to be read.
+/// The planes of a row, to be read. Passed by value: in memory, halves stored one by one and loaded as a whole would
+/// wait for all stores before them.
 struct const_row_planes {
     const float* data;
     index_t plane;
@@ -92,7 +93,7 @@ SELFSAME_INLINE batch<float, N> gathered(const batch<float, N>* x, batch<float, 
     }
 }
 template <int C, int... Channel>
-SELFSAME_INLINE void deinterleave_block(const float* in, const row_planes& out, index_t i,
+SELFSAME_INLINE void deinterleave_block(const float* in, row_planes out, index_t i,
                                         std::integer_sequence<int, Channel...>) {
     constexpr int N = lanes<float>;
     batch<float> x[C];
@@ -115,8 +116,7 @@ SELFSAME_INLINE batch<float> mingled(const batch<float>* x, batch<float> so_far,
     }
 }
 template <int C, int... V>
-SELFSAME_INLINE void interleave_block(const const_row_planes& in, float* out, index_t i,
-                                      std::integer_sequence<int, V...>) {
+SELFSAME_INLINE void interleave_block(const_row_planes in, float* out, index_t i, std::integer_sequence<int, V...>) {
     constexpr int N = lanes<float>;
     batch<float> x[C];
     for (index_t c = 0; c < C; ++c) x[c] = load<batch<float>>(in[c] + i);
@@ -127,7 +127,7 @@ SELFSAME_INLINE void interleave_block(const const_row_planes& in, float* out, in
 
 /// From interleaved values to planes. Reads and writes whole vectors.
 template <int C>
-void deinterleave(const float* in, index_t width, const row_planes& out) {
+void deinterleave(const float* in, index_t width, row_planes out) {
     for (index_t i = 0; i < width; i += lanes<float>) {
         detail::deinterleave_block<C>(in, out, i, std::make_integer_sequence<int, C>());
     }
@@ -135,7 +135,7 @@ void deinterleave(const float* in, index_t width, const row_planes& out) {
 
 /// From planes to interleaved values. Reads and writes whole vectors.
 template <int C>
-void interleave(const const_row_planes& in, index_t width, float* out) {
+void interleave(const_row_planes in, index_t width, float* out) {
     for (index_t i = 0; i < width; i += lanes<float>) {
         detail::interleave_block<C>(in, out, i, std::make_integer_sequence<int, C>());
     }

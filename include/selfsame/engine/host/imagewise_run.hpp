@@ -88,7 +88,7 @@ class image_runner {
         const step* const head = list.head;
         const image_shape in = shape_;
         const bool filters = head != nullptr && head->kind == step_kind::convolve;
-        const bool in_place = !external_ && (head == nullptr || filters) && !list.turns;
+        const bool in_place = !external_ && head == nullptr && !list.turns;
         const int to = external_ || in_place ? which_ : 1 - which_;
         if (head != nullptr) {
             shape_ = head->shape;
@@ -96,19 +96,26 @@ class image_runner {
         }
         const index_t width = shape_.width, height = shape_.height;
         const auto row_bytes = static_cast<std::size_t>(width) * sizeof(float);
+        // A resized image is made from the top of its source, whatever its rows are.
+        const bool upwards = head != nullptr && head->kind == step_kind::resample && list.flips.vertical;
+        const bool direct = out != nullptr && out->takes_vectors(width) && list.first != list.last &&
+                            list.last[-1].kind == step_kind::rows;
         for (index_t k = 0; k < height; ++k) {
-            // A resized image is made from the top of its source, whatever its rows are.
-            const bool upwards = head != nullptr && head->kind == step_kind::resample && list.flips.vertical;
             const index_t y = upwards ? height - 1 - k : k, y_out = list.turns ? height - 1 - y : y;
-            const row_planes buffer{w_.row + (filters ? k % image_limits::strip * C * pitch() : 0), pitch()};
-            const row_planes target = out == nullptr ? row_planes{image_row(to, y_out), plane()} : buffer;
-            const row_planes& first_target = list.first == list.last ? target : buffer;
+            float* const row = w_.row + (filters ? k % image_limits::strip * C * pitch() : 0);
+            const row_planes buffer{row, pitch()};
+            row_planes target = buffer;
+            if (out == nullptr) {
+                target = {image_row(to, y_out), plane()};
+            } else if (direct) {
+                target = {static_cast<float*>(out->data) + y_out * out->row, out->plane};
+            }
 
             const_row_planes at = buffer;
             if (head == nullptr) {
                 at = copied_row(from, {0, 0, in.height, in.width}, list.flips, y, buffer);
             } else {
-                at = head_row(from, *head, in, list.flips, k, first_target, buffer);
+                at = head_row(from, *head, in, list.flips, k, list.first == list.last ? target : buffer, buffer);
             }
 
             auto y_now = static_cast<std::int32_t>(y);
@@ -117,12 +124,13 @@ class image_runner {
                     if (s->flips.vertical) y_now = shape_.height - 1 - y_now;
                     if (s->flips.horizontal) at = reversed_row(at, buffer);
                 } else {
-                    const row_planes& to_row = s + 1 == list.last ? target : buffer;
-                    s->run(*s, {at, to_row, shape_.width, y_now});
+                    const row_planes to_row = s + 1 == list.last ? target : buffer;
+                    s->run(*s, at, to_row, shape_.width, y_now, direct && s + 1 == list.last && out->streamed);
                     at = to_row;
                 }
             }
             if (list.measuring != nullptr) list.measuring->measure(at, shape_.width, statistics_[current_]);
+            if (direct) continue;
             if (out != nullptr) {
                 out->put(*out, at, width, y_out, w_.combined);
             } else if (at.data != target.data) {
@@ -136,13 +144,17 @@ class image_runner {
     /// Makes ready for rows of a head.
     template <class U>
     void begin(const image<U>& from, const step& head, mirror flips) {
-        made_ = 0;
+        made_ = place_ = 0;
         if (head.fill != nullptr) head.fill(head, fill_);
         if (head.kind == step_kind::convolve) head.weights(head, w_.weights);
         if (head.kind != step_kind::resample) return;
         const window& crop = head.crop;
         same_size_ = crop.height == shape_.height && crop.width == shape_.width;
         if (same_size_) return;
+        if (from.channel_stride == 1 && from.column_stride == C) {
+            const U* const corner = from.data + crop.top * from.row_stride + crop.left * from.column_stride;
+            for (index_t k = -rows_ahead; k < 0; ++k) later_row(corner, from.row_stride, crop, k).fetch_rest();
+        }
         const axis_resampling x(crop.width, shape_.width, head.method, head.antialias);
         w_.x.fill(x, crop.width, shape_.width, flips.horizontal);
         double factor = 1;
@@ -159,7 +171,7 @@ class image_runner {
     /// Row k that a head makes; where it is.
     template <class U>
     const_row_planes head_row(const image<U>& from, const step& head, image_shape in, mirror flips, index_t k,
-                              const row_planes& target, const row_planes& buffer) {
+                              row_planes target, row_planes buffer) {
         switch (head.kind) {
             case step_kind::resample:
                 if (same_size_) {
@@ -179,7 +191,7 @@ class image_runner {
         return target;
     }
     const_row_planes intermediate_row(const image<float>& from, const step& head, image_shape in, index_t k,
-                                      const row_planes& target, const row_planes& buffer) {
+                                      row_planes target, row_planes buffer) {
         if (head.kind == step_kind::convolve) {
             if (k % image_limits::strip == 0) filter_strip(from, head.radius, k);
             return buffer;
@@ -193,7 +205,7 @@ class image_runner {
             };
             if (k == 0 || k == shape_.height - 1) return row(k);
             const const_row_planes rows[3] = {row(k - 1), row(k), row(k + 1)};
-            head.run_neighbours(head, rows, {rows[1], target, shape_.width, static_cast<std::int32_t>(k)});
+            head.run_neighbours(head, rows, target, shape_.width);
         }
         return target;
     }
@@ -201,7 +213,7 @@ class image_runner {
     /// A row of a window of the source as it is: where it lies, or converted into the buffer.
     template <class U>
     const_row_planes copied_row(const image<U>& from, const window& crop, mirror flips, index_t y,
-                                const row_planes& buffer) const {
+                                row_planes buffer) const {
         const index_t row = crop.top + (flips.vertical ? crop.height - 1 - y : y);
         if constexpr (std::is_same_v<U, float>) {
             if (!external_ && !flips.horizontal) {
@@ -214,8 +226,7 @@ class image_runner {
 
     /// Row y of a rearranged image.
     template <class U>
-    void rearranged_row(const image<U>& from, const step& head, image_shape in, index_t y,
-                        const row_planes& out) const {
+    void rearranged_row(const image<U>& from, const step& head, image_shape in, index_t y, row_planes out) const {
         for (std::int32_t x = 0; x < shape_.width;) {
             pixel_run run = head.locate(head, in, static_cast<std::int32_t>(y), x);
             run.count = (std::min)(run.count, shape_.width - x);
@@ -231,7 +242,7 @@ class image_runner {
 
     /// Pixels of a run. May write whole vectors.
     template <class U>
-    void copy_run(const image<U>& from, const pixel_run& run, const row_planes& out) const {
+    void copy_run(const image<U>& from, const pixel_run& run, row_planes out) const {
         const U* p = from.data + run.row * from.row_stride + run.column * from.column_stride;
         const index_t step = run.row_step * from.row_stride + run.column_step * from.column_stride;
         if (step == C && from.channel_stride == 1 && C > 1) {
@@ -251,17 +262,17 @@ class image_runner {
     }
 
     /// Row y of the resized crop of interleaved bytes. Rows resized along lie in a ring.
-    const_row_planes byte_row(const image<std::uint8_t>& from, const window& crop, index_t y, const row_planes& out) {
+    const_row_planes byte_row(const image<std::uint8_t>& from, const window& crop, index_t y, row_planes out) {
         const std::uint8_t* corner = from.data + crop.top * from.row_stride + crop.left * index_t{C};
         const index_t size = w_.y.taps + 1, begin = w_.y.first[y];
-        prefetch(corner, from.row_stride, crop, y);
         for (made_ = (std::max)(made_, begin); made_ < begin + w_.y.taps; ++made_) {
-            w_.ring_rows[made_] = w_.ring + made_ % size * C * pitch();
+            w_.ring_rows[made_] = w_.ring + place_ * C * pitch();
+            place_ = place_ + 1 < size ? place_ + 1 : 0;
             // What lies between the rows of an image is read without harm.
             const index_t below = from.row_stride > 0 ? from.height - 1 - crop.top - made_ : 0;
             resize_bytes<C>(corner + made_ * from.row_stride, crop.width,
                             below * from.row_stride + (from.width - crop.left) * C, w_.bytes, shape_.width,
-                            {w_.ring_rows[made_], pitch()});
+                            {w_.ring_rows[made_], pitch()}, later_row(corner, from.row_stride, crop, made_));
         }
         const float** rows = reinterpret_cast<const float**>(w_.taps);
         for (index_t t = 0; t < w_.y.taps; ++t) rows[t] = w_.ring_rows[begin + t];
@@ -275,7 +286,7 @@ class image_runner {
 
     /// Row y of the resized crop.
     template <class U>
-    void resized_row(const image<U>& from, const window& crop, index_t y, const row_planes& out) {
+    void resized_row(const image<U>& from, const window& crop, index_t y, row_planes out) {
         const U** rows = reinterpret_cast<const U**>(w_.taps);
         const U* corner = from.data + crop.top * from.row_stride + crop.left * from.column_stride;
         const float* weights = w_.y.weights + y * w_.y.taps;
@@ -296,7 +307,7 @@ class image_runner {
             resize_combined(out_width, out);
         }
     }
-    void resize_combined(index_t width, const row_planes& out) const {
+    void resize_combined(index_t width, row_planes out) const {
         if constexpr (C > 1) {
             resize_interleaved<C>(w_.combined, w_.x, width, out);
         } else {
@@ -304,49 +315,38 @@ class image_runner {
         }
     }
 
+    /// The source row that is asked for while row k is worked on.
+    static constexpr index_t rows_ahead = 4;
+    template <class U>
+    fetched_row later_row(const U* corner, index_t row_stride, const window& crop, index_t k) const {
+        if (k + rows_ahead >= crop.height) return {};
+        const char* p = reinterpret_cast<const char*>(corner + (k + rows_ahead) * row_stride);
+        return {p, p + static_cast<index_t>(sizeof(U)) * crop.width * C};
+    }
     /// Asks for source rows some time before they are needed.
     template <class U>
     void prefetch(const U* corner, index_t row_stride, const window& crop, index_t y) {
-        constexpr index_t ahead = 6, line = 64;
-        const index_t wanted = (std::min)(index_t{crop.height}, w_.y.first[y] + w_.y.taps + ahead);
-        const auto bytes = static_cast<index_t>(sizeof(U)) * crop.width * C;
-        for (; fetched_ < wanted; ++fetched_) {
-            const char* p = reinterpret_cast<const char*>(corner + fetched_ * row_stride);
-            for (index_t b = 0; b < bytes; b += line) __builtin_prefetch(p + b);
-        }
+        const index_t wanted = w_.y.first[y] + w_.y.taps;
+        for (; fetched_ < wanted; ++fetched_) later_row(corner, row_stride, crop, fetched_).fetch_rest();
     }
 
-    /// Rows of the filtered image from y on. Rows filtered along lie in a ring, until all rows that need them are done;
-    /// channel by channel, so that the ring of one fits into the first-level cache.
+    /// Rows of the filtered image from y on, channel by channel, so that what one needs fits into the first-level
+    /// cache.
     void filter_strip(const image<float>& from, std::int32_t radius, index_t y) {
-        const index_t height = shape_.height, width = shape_.width, size = 2 * radius + 1 + image_limits::strip;
-        const index_t end = (std::min)(height, y + image_limits::strip), wanted = (std::min)(height, end + radius);
-        const index_t ring_plane = size * pitch();
-        float* middle = w_.margin + filter_margin(radius);
+        const index_t count = (std::min)(shape_.height - y, image_limits::strip);
         const float** rows = reinterpret_cast<const float**>(w_.taps);
-        for (index_t r = made_; r < wanted; ++r) w_.ring_rows[r] = w_.ring + r % size * pitch();
         for (index_t c = 0; c < C; ++c) {
-            for (index_t r = made_; r < wanted; ++r) {
-                const float* p = from.data + c * from.channel_stride + r * from.row_stride;
-                std::memcpy(middle, p, static_cast<std::size_t>(width) * sizeof(float));
-                for (index_t k = 1; k <= radius; ++k) {
-                    middle[-k] = p[reflected(-k, width)];
-                    middle[width - 1 + k] = p[reflected(width - 1 + k, width)];
-                }
-                filter_along(middle, w_.weights, radius, width, w_.ring_rows[r] + c * ring_plane);
+            for (index_t k = 0; k < count + 2 * radius + 1; ++k) {
+                const index_t row = reflected(y - radius + k, shape_.height);
+                rows[k] = from.data + c * from.channel_stride + row * from.row_stride;
             }
-            for (index_t r = y; r < end; r += 2) {
-                for (index_t k = 0; k < 2 * radius + 2; ++k) {
-                    rows[k] = w_.ring_rows[reflected(r - radius + k, height)] + c * ring_plane;
-                }
-                float* out = w_.row + ((r - y) * C + c) * pitch();
-                filter_across(rows, w_.weights, radius, width, out, out + C * pitch());
-            }
+            filter_rows({rows, static_cast<std::int32_t>(count), shape_.width, w_.filtered,
+                         filtered_rows::pitch(shape_.width, radius), w_.row + c * pitch(), C * pitch()},
+                        w_.weights, radius);
         }
-        made_ = wanted;
     }
 
-    const_row_planes reversed_row(const const_row_planes& at, const row_planes& buffer) const {
+    const_row_planes reversed_row(const_row_planes at, row_planes buffer) const {
         const index_t width = shape_.width;
         for (index_t c = 0; c < C; ++c) {
             if (at.data == buffer.data) {
@@ -370,6 +370,7 @@ class image_runner {
     int which_ = 0;           // the intermediate image that holds the current state
     index_t fetched_ = 0;     // rows asked for
     index_t made_ = 0;        // rows in the ring so far
+    index_t place_ = 0;       // of the next one
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host

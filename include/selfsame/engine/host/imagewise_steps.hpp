@@ -12,13 +12,6 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-/// A row on its way through an operation; `in` may be `out`.
-struct row_transfer {
-    const_row_planes in;
-    row_planes out;
-    std::int32_t width, y;
-};
-
 enum class step_kind { resample, mirror, rearrange, warp, convolve, neighbours, rows };
 
 struct step {
@@ -37,9 +30,11 @@ struct step {
     pixel_run (*locate)(const step&, image_shape in, std::int32_t y, std::int32_t x);
     void (*weights)(const step&, float* w);
     void (*prepare)(step&, image_statistics* known);
-    void (*measure)(const const_row_planes& row, std::int32_t width, image_statistics& so_far);
-    void (*run)(const step&, const row_transfer&);
-    void (*run_neighbours)(const step&, const const_row_planes (&rows)[3], const row_transfer&);
+    void (*measure)(const_row_planes row, std::int32_t width, image_statistics& so_far);
+    /// A row on its way through an operation; `in` may be `out`, in whole vectors. Streamed: past the caches, where
+    /// `out` is aligned.
+    void (*run)(const step&, const_row_planes in, row_planes out, std::int32_t width, std::int32_t y, bool streamed);
+    void (*run_neighbours)(const step&, const const_row_planes (&rows)[3], row_planes out, std::int32_t width);
     alignas(16) std::byte prepared[96];
 };
 
@@ -67,22 +62,31 @@ void prepare_step(step& s, image_statistics* known) {
     ::new (s.prepared) prepared(selfsame::detail::prepare(operation_of<Op>(s), parameters_at<Op>(s), s.shape, known));
 }
 
-template <class Op, int C>
-void run_pixels(const step& s, const row_transfer& row) {
+template <class Op, int C, bool Streamed>
+void run_pixels_to(const step& s, const_row_planes in, row_planes out, index_t width) {
     using V = batch<float>;
     const auto q = prepared_at<Op>(s);
-    const const_row_planes in = row.in;
-    const row_planes out = row.out;
-    for (index_t i = 0, width = row.width; i < width; i += lanes<float>) {
+    for (index_t i = 0; i < width; i += lanes<float>) {
         std::array<V, C> x;
         for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = load<V>(in[c] + i);
         Op::pixel(q, x);
-        for (index_t c = 0; c < C; ++c) store(out[c] + i, x[static_cast<std::size_t>(c)]);
+        for (index_t c = 0; c < C; ++c) {
+            float* const to = out[c] + i;
+            if constexpr (Streamed) {
+                stream(static_cast<float*>(__builtin_assume_aligned(to, sizeof(V))), x[static_cast<std::size_t>(c)]);
+            } else {
+                store(to, x[static_cast<std::size_t>(c)]);
+            }
+        }
     }
+}
+template <class Op, int C>
+void run_pixels(const step& s, const_row_planes in, row_planes out, std::int32_t width, std::int32_t, bool streamed) {
+    streamed ? run_pixels_to<Op, C, true>(s, in, out, width) : run_pixels_to<Op, C, false>(s, in, out, width);
 }
 
 template <class Op, int C>
-void measure_pixels(const const_row_planes& row, std::int32_t width, image_statistics& so_far) {
+void measure_pixels(const_row_planes row, std::int32_t width, image_statistics& so_far) {
     using V = batch<float>;
     constexpr index_t L = lanes<float>;
     const auto at = [&]<class U>(index_t i, U (*get)(const float*)) {
@@ -90,69 +94,121 @@ void measure_pixels(const const_row_planes& row, std::int32_t width, image_stati
         for (index_t c = 0; c < C; ++c) x[static_cast<std::size_t>(c)] = get(row[c] + i);
         return Op::measure(x);
     };
-    V total(0.0f);
+    const auto vector_at = [&](index_t i) { return at(i, +[](const float* p) { return load<V>(p); }); };
+    V even(0.0f), odd(0.0f);  // two sums, since one would wait for itself
     index_t i = 0;
-    for (; i + L <= width; i += L) total += at(i, +[](const float* p) { return load<V>(p); });
+    for (; i + 2 * L <= width; i += 2 * L) {
+        even += vector_at(i);
+        odd += vector_at(i + L);
+    }
+    if (i + L <= width) even += vector_at(i), i += L;
     float rest = 0;
     for (; i < width; ++i) rest += at(i, +[](const float* p) { return *p; });
-    so_far.total += static_cast<double>(sum(total) + rest);
+    so_far.total += static_cast<double>(sum(even + odd) + rest);
 }
 
 template <int C>
-void measure_extrema(const const_row_planes& row, std::int32_t width, image_statistics& so_far) {
+void measure_extrema(const_row_planes row, std::int32_t width, image_statistics& so_far) {
+    using V = batch<float>;
+    constexpr std::int32_t L = lanes<float>;
     for (int c = 0; c < C; ++c) {
         float low = so_far.extrema.low[c], high = so_far.extrema.high[c];
-        for (index_t i = 0; i < width; ++i) {
-            const float x = row[c][i];
+        const auto absorb = [&](float x) {
             low = x < low ? x : low;
             high = x > high ? x : high;
+        };
+        V least(row[c][0]), most(row[c][0]);
+        std::int32_t i = 0;
+        for (; i + L <= width; i += L) {
+            const V x = load<V>(row[c] + i);
+            least = (math::min)(x, least);
+            most = (math::max)(x, most);
         }
+        for (; i < width; ++i) absorb(row[c][i]);
+        for (std::int32_t l = 0; l < L; ++l) absorb(least[l]), absorb(most[l]);
         so_far.extrema.low[c] = low;
         so_far.extrema.high[c] = high;
     }
 }
 
+/// The parts of [0, 1] in which values lie.
+struct value_parts {
+    std::int32_t number[lanes<float>];
+    SELFSAME_INLINE explicit value_parts(const float* x) {
+        using V = batch<float>;
+        // The greater of NaN and 0 is 0, in this order.
+        const V y = (math::min)((math::max)(load<V>(x) * V(channel_counts::parts), V(0.0f)), V(255.0f));
+        const auto i = __builtin_convertvector(y.v, batch<std::int32_t>::native);
+        std::memcpy(number, &i, sizeof(i));
+    }
+};
+
 template <int C>
-void measure_counts(const const_row_planes& row, std::int32_t width, image_statistics& so_far) {
+void measure_counts(const_row_planes row, std::int32_t width, image_statistics& so_far) {
+    constexpr std::int32_t L = lanes<float>;
     for (int c = 0; c < C; ++c) {
-        for (index_t i = 0; i < width; ++i) {
-            ++so_far.counts.count[c][static_cast<std::size_t>(channel_counts::bin(row[c][i]))];
+        std::uint32_t* const count = so_far.counts.count[c];
+        std::int32_t i = 0;
+        for (; i + L <= width; i += L) {
+            const value_parts parts(row[c] + i);
+            for (const std::int32_t k : parts.number) ++count[k];
+        }
+        const value_parts parts(row[c] + i);
+        for (std::int32_t l = 0; l < width - i; ++l) ++count[parts.number[l]];
+    }
+}
+
+template <class Op, int C>
+void run_table(const step& s, const_row_planes in, row_planes out, std::int32_t width, std::int32_t, bool) {
+    constexpr std::int32_t L = lanes<float>;
+    const auto q = prepared_at<Op>(s);
+    for (std::int32_t c = 0; c < C; ++c) {
+        const float* const table = Op::table(q, c);
+        for (std::int32_t i = 0; i < width; i += L) {
+            if (table == nullptr) {
+                store(out[c] + i, load<batch<float>>(in[c] + i));
+                continue;
+            }
+            const value_parts parts(in[c] + i);
+            for (std::int32_t l = 0; l < L; ++l) out[c][i + l] = table[parts.number[l]];
         }
     }
 }
 
 template <class Op, int C>
-void run_neighbours(const step& s, const const_row_planes (&rows)[3], const row_transfer& row) {
+void run_neighbours(const step& s, const const_row_planes (&rows)[3], row_planes to, std::int32_t width) {
+    using V = batch<float>;
     const auto q = prepared_at<Op>(s);
     for (index_t c = 0; c < C; ++c) {
         const float* x[3] = {rows[0][c], rows[1][c], rows[2][c]};
-        float* out = row.out[c];
-        out[0] = x[1][0];
-        for (index_t i = 1; i + 1 < row.width; ++i) {
-            out[i] = Op::neighbours(q, std::array<float, 9>{x[0][i - 1], x[0][i], x[0][i + 1], x[1][i - 1], x[1][i],
-                                                            x[1][i + 1], x[2][i - 1], x[2][i], x[2][i + 1]});
+        float* out = to[c];
+        for (index_t i = 1; i + 1 < width; i += lanes<float>) {
+            const auto at = [&](int row, index_t k) { return load<V>(x[row] + i + k); };
+            store(out + i, Op::neighbours(q, std::array<V, 9>{at(0, -1), at(0, 0), at(0, 1), at(1, -1), at(1, 0),
+                                                              at(1, 1), at(2, -1), at(2, 0), at(2, 1)}));
         }
-        if (row.width > 1) out[row.width - 1] = x[1][row.width - 1];
+        out[0] = x[1][0];
+        if (width > 1) out[width - 1] = x[1][width - 1];
     }
 }
 
 template <class Op, int C>
-void run_elements(const step& s, const row_transfer& row) {
+void run_elements(const step& s, const_row_planes in, row_planes out, std::int32_t width, std::int32_t row, bool) {
     constexpr std::int32_t D = element_place::distance;
     const auto q = prepared_at<Op>(s);
     for (std::int32_t c = 0; c < C; ++c) {
-        for (std::int32_t begin = 0; begin < row.width; begin += 4 * D) {
-            const std::int32_t n = (std::min)(4 * D, row.width - begin);
+        for (std::int32_t begin = 0; begin < width; begin += 4 * D) {
+            const std::int32_t n = (std::min)(4 * D, width - begin);
             float x[4 * D] = {};
-            std::memcpy(x, row.in[c] + begin, static_cast<std::size_t>(n) * sizeof(float));
+            for (std::int32_t k = 0; k < n; k += D) std::memcpy(x + k, in[c] + begin + k, D * sizeof(float));
             for (std::int32_t l = 0; l < D; ++l) {
-                const auto y = Op::elements(q, {x[l], x[l + D], x[l + 2 * D], x[l + 3 * D]}, {c, row.y, begin + l});
+                const auto y = Op::elements(q, {x[l], x[l + D], x[l + 2 * D], x[l + 3 * D]}, {c, row, begin + l});
                 x[l] = y[0];
                 x[l + D] = y[1];
                 x[l + 2 * D] = y[2];
                 x[l + 3 * D] = y[3];
             }
-            std::memcpy(row.out[c] + begin, x, static_cast<std::size_t>(n) * sizeof(float));
+            for (std::int32_t k = 0; k < n; k += D) std::memcpy(out[c] + begin + k, x + k, D * sizeof(float));
         }
     }
 }
@@ -204,7 +260,7 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
                 for (std::int32_t k = 0; k <= t.radius; ++k) w[k] = static_cast<float>(weight(k) / total);
             };
         } else {
-            static_assert(pointwise_op<Op> || positional_op<Op> || neighbouring_op<Op>,
+            static_assert(pointwise_op<Op> || positional_op<Op> || neighbouring_op<Op> || tabulating_op<Op>,
                           "selfsame: an operation on images is of none of the kinds in engine/imagewise.hpp, or one of "
                           "its functions is not constexpr");
             s.kind = step_kind::rows;
@@ -220,6 +276,8 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
             if constexpr (neighbouring_op<Op>) {
                 s.kind = step_kind::neighbours;
                 s.run_neighbours = detail::run_neighbours<Op, C>;
+            } else if constexpr (tabulating_op<Op>) {
+                s.run = detail::run_table<Op, C>;
             } else if constexpr (positional_op<Op>) {
                 s.run = detail::run_elements<Op, C>;
             } else {

@@ -32,7 +32,6 @@ struct image_limits {
     }
     // Planes a multiple of 4096 bytes apart would fall on each other in the first-level cache.
     index_t image_size() const { return channels * (area + 16 * row_slack); }
-    index_t ring_rows() const { return (std::max)(2 * reach + 1 + strip, taps + 1); }
 
     /// Calls f<T>(count) for each piece.
     template <class F>
@@ -42,17 +41,17 @@ struct image_limits {
         f.template operator()<float>(image_size());
         f.template operator()<float>(strip * row);
         f.template operator()<float>(channels * row_pitch((std::max)(source_width, width)));
-        f.template operator()<float>(ring_rows() * row);
-        f.template operator()<float>(row_pitch(width) + 2 * filter_margin(reach));
+        f.template operator()<float>((taps + 1) * row);
+        f.template operator()<float>(strip * filtered_rows::pitch(width, reach));
         f.template operator()<float>(reach + 1);
         for (const bool vertical : {false, true}) {
             const index_t in = vertical ? source_height : source_width, out = vertical ? height : width;
             f.template operator()<std::int32_t>(out);
             f.template operator()<float>(axis_table::weight_count(in, out));
         }
-        f.template operator()<const void*>((std::max)(taps, 2 * reach + 2));
+        f.template operator()<const void*>((std::max)(taps, strip + 2 * reach + 1));
         f.template operator()<float*>(source_height);
-        byte_axis::pieces(width, f);
+        byte_axis::pieces(channels * source_width, width, f);
     }
     std::size_t bytes() const {
         std::size_t total = 0;
@@ -77,8 +76,8 @@ struct image_workspace {
     float* images[2];
     float* row;       // rows on their way
     float* combined;  // a row of pixels, interleaved
-    float* ring;      // rows filtered or resized along
-    float* margin;    // a row with reflected margins
+    float* ring;      // rows resized along
+    float* filtered;  // rows filtered across, with reflected margins
     float* weights;   // of a filter
     axis_table x, y;
     const void** taps;
@@ -95,7 +94,7 @@ struct image_workspace {
         row = values(2);
         combined = values(3);
         ring = values(4);
-        margin = values(5);
+        filtered = values(5);
         weights = values(6);
         x = {static_cast<std::int32_t*>(piece[7]), values(8), 0};
         y = {static_cast<std::int32_t*>(piece[9]), values(10), 0};
