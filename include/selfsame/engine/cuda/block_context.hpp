@@ -26,10 +26,10 @@
 #define SELFSAME_DEVICE
 #endif
 /// Before a loop whose trip count is constant and whose arrays are to stay in registers.
-#if defined(__CUDACC__) || defined(__clang__)
+#if defined(__CUDACC__)
 #define SELFSAME_UNROLL_ALL SELFSAME_PRAGMA(unroll)
 #else
-#define SELFSAME_UNROLL_ALL SELFSAME_PRAGMA(GCC unroll 128)
+#define SELFSAME_UNROLL_ALL
 #endif
 
 namespace selfsame::inline SELFSAME_ISA::device {

@@ -95,16 +95,17 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
             double slope = 0;  // sum of <gradient, value> over the rows of the matrix
             if constexpr (one_set) {
                 const auto partner = [&](index_t i) { return rows_.row(i < n_ ? i + n_ : i - n_); };
-                slope = 0.5 * (unpack(rows_, 0, n_, partner, detail::target(g.anchors)) +
-                               unpack(rows_, n_, n_, partner, detail::target(g.positives)));
+                slope = 0.5 * (unpack(rows_, 0, n_, partner, selfsame::detail::target(g.anchors)) +
+                               unpack(rows_, n_, n_, partner, selfsame::detail::target(g.positives)));
             } else {
-                slope = unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, detail::target(g.anchors));
+                slope =
+                    unpack(rows_, 0, n_, [&](index_t i) { return positive(i); }, selfsame::detail::target(g.anchors));
                 const auto anchor = [&](index_t i) { return rows_.row(i); };
                 if constexpr (own_queue) {
-                    unpack(partners_, 0, n_, anchor, detail::target(g.positives));
-                    unpack(columns_, 0, m_, no_partner{}, detail::target(g.queue));
+                    unpack(partners_, 0, n_, anchor, selfsame::detail::target(g.positives));
+                    unpack(columns_, 0, m_, no_partner{}, selfsame::detail::target(g.queue));
                 } else {
-                    unpack(columns_, 0, n_, anchor, detail::target(g.positives));
+                    unpack(columns_, 0, n_, anchor, selfsame::detail::target(g.positives));
                 }
             }
             if constexpr (wants_temperature) {
