@@ -51,7 +51,7 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     static constexpr S lowest = -(std::numeric_limits<S>::max)() / 4;
     /// Terms may exceed the level by so many bits before sums are rescaled: a rare branch instead of a factor for each
     /// term. Not by more, since scale (z - level) is rounded to as many bits less of a term.
-    static constexpr S slack = S(8), largest_sum = S(0x1p24);
+    static constexpr S slack = S(8), largest_sum = S(0x1p18);  // of the longest rows at their level
     static constexpr S log_2 = S(0.693147180559945309417);
 
     V level = V(lowest), sum = V(S(0));
