@@ -20,9 +20,10 @@ template <class Allocator>
 void call_policies(cudaStream_t stream, Allocator allocator, thrust::device_vector<float>& embeddings,
                    const thrust::device_vector<float>& upstream, thrust::device_vector<float>& loss) {
     using namespace selfsame;
-    const auto x = matrix<memory_space::device>(thrust::raw_pointer_cast(embeddings.data()), 8, 16);
+    const auto gradient = matrix<memory_space::device>(thrust::raw_pointer_cast(embeddings.data()), 8, 16);
+    const tensor<const float, 2, memory_space::device> x = gradient;
     const auto call = [&](const auto& policy) {
-        value_and_grad(policy, nt_xent{}, pairs{x, x}, loss, pair_gradients{x, none{}}, upstream);
+        value_and_grad(policy, nt_xent{}, pairs{x, x}, loss, pair_gradients{gradient, none{}}, upstream);
     };
     call(thrust::cuda::par);
     call(thrust::cuda::par.on(stream));

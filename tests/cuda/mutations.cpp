@@ -56,7 +56,7 @@ TEST(cuda_mutations, no_wait_of_pairs_can_be_deleted) {
     // Several tiles, slices of depth and splits; more losses than a thread of the sum.
     std::vector<problem> problems = {random_problem(contrast::both_views, 100, 40, 0, 1),
                                      random_problem(contrast::two_way, 140, 20, 0, 2)};
-    for (const std::size_t width : {96, 100}) {  // an odd and an even number of stages
+    for (const std::size_t width : {std::size_t(96), std::size_t(100)}) {  // an odd and an even number of stages
         problems.push_back(random_problem(contrast::two_way, 130, width, 0, 3));
         problems.back().bfloat_products = true;
     }

@@ -110,7 +110,8 @@ void compare(const Objective& o, who against, double scale, double bias, const r
 }
 
 TEST(cuda_own_objective, runs_the_policy_of_the_example) {
-    for (const std::size_t n : {3, 70}) compare(margin_contrast{}, who::both_views, 1, 0, margin_row, n, 12);
+    for (const std::size_t n : {std::size_t(3), std::size_t(70)})
+        compare(margin_contrast{}, who::both_views, 1, 0, margin_row, n, 12);
 }
 
 TEST(cuda_own_objective, takes_reducers_and_rows_of_any_shape) {

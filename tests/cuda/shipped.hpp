@@ -81,6 +81,8 @@ void call_scores(const Policy& policy, const Tensors& x) {
     forward(policy, energy, x.anchors, x.losses);
     backward(policy, energy, x.anchors, x.upstream, x.to_anchors);
     forward(policy, energy, logits, x.loss);
+    backward(policy, energy, logits, vector<space>(x.upstream.data_handle(), 1), gradient);
+    forward(policy, all, logits, matrix<space>(x.saved.data_handle(), 1, 5));
 }
 
 template <class Policy, class Floats, class Doubles, class Bfloats, class Halves, class Done>
