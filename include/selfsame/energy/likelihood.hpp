@@ -25,7 +25,7 @@ struct sum_of_likelihoods {
         for (int k = 0; k < K; ++k) sum = sum + math::exp2((lower - e[k]) * bits);
         least = lower;
     }
-    constexpr void merge(const sum_of_likelihoods& o) {
+    constexpr void merge(const sum_of_likelihoods& o, S) {
         const V lower = (math::min)(least, o.least);
         sum = sum * under(lower, least) + o.sum * under(lower, o.least);
         least = lower;

@@ -22,9 +22,9 @@ struct least {
     /// x of columns column, column + step, ...
     template <int K>
     constexpr void absorb(const V (&x)[K], V column, S step, S) {
-        for (int k = 0; k < K; ++k) merge({x[k], column + V(S(k) * step)});
+        for (int k = 0; k < K; ++k) merge({x[k], column + V(S(k) * step)}, S(1));
     }
-    constexpr void merge(const least& o) {
+    constexpr void merge(const least& o, S) {
         // Ranks: NaN 0, numbers 1; what is not better in rank and value is so in its column, or not at all.
         const V one(S(1)), zero(S(0));
         const V mine = math::select(value == value, one, zero), other = math::select(o.value == o.value, one, zero);

@@ -21,7 +21,7 @@ struct sum_of_terms {
         for (int k = 1; k < K; ++k) some = some + x[k];
         add(some);
     }
-    constexpr void merge(const sum_of_terms& o) {
+    constexpr void merge(const sum_of_terms& o, S) {
         add(o.total);
         rest = rest + o.rest;
     }

@@ -51,13 +51,13 @@ struct reduce_rows {
             }
             state.absorb(z, T(k), T(ThreadsPerRow), policy.scale);
         }
-        for (int mask = 1; mask < warp_size; mask *= 2) state.merge(c.shuffle_xor(state, mask));
+        for (int mask = 1; mask < warp_size; mask *= 2) state.merge(c.shuffle_xor(state, mask), policy.scale);
         if constexpr (needs_block) {
             auto& s = c.template shared<shared>();
             if (c.lane() == 0) c.write(s.of_warp[c.warp()], state);
             c.sync();
             state = c.read(s.of_warp[0]);
-            for (int w = 1; w < threads / warp_size; ++w) state.merge(c.read(s.of_warp[w]));
+            for (int w = 1; w < threads / warp_size; ++w) state.merge(c.read(s.of_warp[w]), policy.scale);
         }
         const auto known = policy.finish(state, i);
         if (first == 0) policy.write(known, i);
