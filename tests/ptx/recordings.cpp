@@ -92,21 +92,6 @@ class memory {
     std::vector<typename selfsame::compute<E>::type> saved_;
 };
 
-/// Embeddings that are not constant, and a long row's scores without their gradient and the reverse.
-template <class Policy, class Tensors>
-void call_others(const Policy& policy, const Tensors& x) {
-    using namespace selfsame;
-    constexpr memory_space space = decltype(x.loss)::accessor_type::space;
-    const auto rows = matrix<space>(x.to_queue.data_handle(), anchors, width);
-    const auto embeddings = matrix<space>(const_cast<float*>(x.anchors.data_handle()), anchors, width);
-    value_and_grad(policy, nt_xent{}, pairs{embeddings, embeddings}, x.loss, pair_gradients{rows, none{}});
-    const auto logits = matrix<space>(x.queue.data_handle(), 1, queue * width);
-    const auto gradient = matrix<space>(x.to_queue.data_handle(), 1, queue * width);
-    const logit_scores<free_energy, max_logit, max_probability, entropy, margin> all{};
-    forward(policy, all, logits, matrix<space>(x.losses.data_handle(), 1, 5));
-    backward(policy, logit_scores<free_energy>{}, logits, vector<space>(x.upstream.data_handle(), 1), gradient);
-}
-
 /// One of each kind of elements.
 struct memories {
     memory<float> floats;
@@ -116,8 +101,6 @@ struct memories {
 
     template <selfsame::memory_space Space, class Policy, class Done>
     void call(const Policy& policy, Done&& done) {
-        call_others(policy, floats.template tensors<Space>());
-        done("other kernels of kernels.cu");
         selfsame_tests::call_everything(policy, floats.template tensors<Space>(), doubles.template tensors<Space>(),
                                         bfloats.template tensors<Space>(), halves.template tensors<Space>(),
                                         std::forward<Done>(done));
