@@ -200,7 +200,7 @@ void run_elements(const step& s, const_row_planes in, row_planes out, std::int32
         for (std::int32_t begin = 0; begin < width; begin += 4 * D) {
             const std::int32_t n = (std::min)(4 * D, width - begin);
             float x[4 * D] = {};
-            for (std::int32_t k = 0; k < n; k += D) std::memcpy(x + k, in[c] + begin + k, D * sizeof(float));
+            std::memcpy(x, in[c] + begin, static_cast<std::size_t>(n) * sizeof(float));
             for (std::int32_t l = 0; l < D; ++l) {
                 const auto y = Op::elements(q, {x[l], x[l + D], x[l + 2 * D], x[l + 3 * D]}, {c, row, begin + l});
                 x[l] = y[0];
@@ -208,7 +208,7 @@ void run_elements(const step& s, const_row_planes in, row_planes out, std::int32
                 x[l + 2 * D] = y[2];
                 x[l + 3 * D] = y[3];
             }
-            for (std::int32_t k = 0; k < n; k += D) std::memcpy(out[c] + begin + k, x + k, D * sizeof(float));
+            std::memcpy(out[c] + begin, x, static_cast<std::size_t>(n) * sizeof(float));
         }
     }
 }
