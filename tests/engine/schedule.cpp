@@ -33,8 +33,10 @@ std::string run(index_t rows, index_t columns, bool one_set, Policy policy, int 
     for (auto& v : numbers) v = 0;
     std::vector<tile_schedule::ticket> tickets(static_cast<std::size_t>(schedule.tickets()));
     std::atomic<int> shared = 0, outside = 0;
+    index_t announced = -1;
+    int surprises = 0;
     seen.assign(blocks, {});
-    schedule.run(context<Policy>{policy, threads}, tickets.data(), [&](const tile_schedule::tile& t, int) {
+    const auto body = [&](const tile_schedule::tile& t, const tile_schedule::tile& next, int) {
         if (t.row_block < 0 || t.row_block >= rows || t.column_block < 0 || t.column_block >= columns || t.number < 0 ||
             t.number >= schedule.numbers()) {
             ++outside;
@@ -51,8 +53,17 @@ std::string run(index_t rows, index_t columns, bool one_set, Policy policy, int 
         if (a != b) seen[b].push_back(t.number);
         busy[a].fetch_sub(1, std::memory_order_relaxed);
         if (a != b) busy[b].fetch_sub(1, std::memory_order_relaxed);
-    });
+        if (next.row_block < 0 || next.row_block >= rows || next.column_block < 0 || next.column_block >= columns) {
+            ++outside;
+        }
+        if (threads == 0) {  // alone, a worker knows what it will do next
+            if (announced >= 0 && t.number != announced) ++surprises;
+            announced = next.number == t.number ? -1 : next.number;
+        }
+    };
+    schedule.run(context<Policy>{policy, threads}, tickets.data(), body);
     if (outside != 0) return "a tile outside";
+    if (surprises != 0) return "another tile than the one that was said to be next";
     if (shared != 0) return "two tiles that shared a block ran at the same time";
     for (index_t a = 0; a < rows; ++a) {
         for (index_t b = 0; b < columns; ++b) {

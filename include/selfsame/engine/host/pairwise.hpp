@@ -6,6 +6,7 @@
 
 #include "selfsame/engine/excluded_diagonals.hpp"
 #include "selfsame/engine/host/embedding_set.hpp"
+#include "selfsame/engine/host/fetcher.hpp"
 #include "selfsame/engine/host/products.hpp"
 #include "selfsame/engine/host/schedule.hpp"
 
@@ -72,6 +73,7 @@ class tile_engine {
     // Pitch of the tile of weights: off a power of two, so that a column of it does not map to one cache set.
     static constexpr index_t pitch = tile_size + 16;
     static constexpr index_t deep = tile_size / product::depth;  // units along a tile
+    static constexpr index_t widest_ahead = (128 << 10) / static_cast<index_t>(sizeof(T)) / tile_size;
 
   public:
     /// Working memory of one thread.
@@ -129,9 +131,12 @@ class tile_engine {
     T* stored_logits = nullptr;  // tiles that are kept for the backward pass
     index_t stored_tiles = 0;
 
-    void forward(const tile_schedule::tile& t, const workspace& w) const {
+    // Not inlined, so that a call's bits do not depend on what else it does.
+    [[gnu::noinline]] void forward(const tile_schedule::tile& t, const tile_schedule::tile& next,
+                                   const workspace& w) const {
         [[maybe_unused]] const typename product::open open;
         const area a = bounds(t);
+        fetcher ahead = ahead_of(t, next, false);
         const bool columns = column_state != nullptr && !(one_set && t.row_block == t.column_block);
         T* keep = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
         T level = T(0);
@@ -144,19 +149,21 @@ class tile_engine {
             shared = high - low < reducer::reach;
         }
         if (shared) {
-            shared = columns ? add_shared<true>(a, w, keep, level) : add_shared<false>(a, w, keep, level);
+            shared = columns ? add_shared<true>(a, w, keep, level, ahead) : add_shared<false>(a, w, keep, level, ahead);
         }
         if constexpr (has_reach) {
             if (!shared) columns ? absorb<true>(a, w, keep) : absorb<false>(a, w, keep);
         }
     }
 
-    void backward(const tile_schedule::tile& t, const workspace& w) const {
+    [[gnu::noinline]] void backward(const tile_schedule::tile& t, const tile_schedule::tile& next,
+                                    const workspace& w) const {
         [[maybe_unused]] const typename product::open open;
         const area a = bounds(t);
+        fetcher ahead = ahead_of(t, next, true);
         const bool diagonal = one_set && t.row_block == t.column_block;
         const T* kept_logits = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
-        column_weight != nullptr ? weigh<true>(a, w, kept_logits) : weigh<false>(a, w, kept_logits);
+        column_weight != nullptr ? weigh<true>(a, w, kept_logits, ahead) : weigh<false>(a, w, kept_logits, ahead);
         if (row_set->has_gradient()) {
             add_products<product, T>(w.by_row, pitch / product::depth, 1, column_set->product_rows(a.column),
                                      round_up(a.columns, strip), row_set->gradient(a.row), a.strips_rows,
@@ -183,6 +190,23 @@ class tile_engine {
         return {r, rows, c, columns, round_up(rows, MR)};
     }
 
+    /// What the next tile reads of embeddings and this one does not, where both fit into the second-level cache.
+    fetcher ahead_of(const tile_schedule::tile& t, const tile_schedule::tile& next, bool gradients) const {
+        fetcher ahead;
+        if (row_set->padded_width() > widest_ahead) return ahead;
+        const auto bytes = [](index_t units) { return sizeof(unit) * static_cast<std::size_t>(tile_size * units); };
+        const index_t r = next.row_block * tile_size, c = next.column_block * tile_size;
+        if (next.row_block != t.row_block) ahead.add(row_set->row_units(r), bytes(row_set->row_step()));
+        if (next.column_block != t.column_block) {
+            ahead.add(column_set->panel(c), bytes(column_set->units_deep()));
+            if (gradients && row_set->has_gradient()) {
+                ahead.add(column_set->product_rows(c), bytes(column_set->padded_width() / product::depth));
+            }
+        }
+        ahead.spread(tile_size / MR * (tile_size / strip));
+        return ahead;
+    }
+
     template <class F>
     static void span_levels(index_t first, index_t n, T& low, T& high, F&& at) {
         for (index_t i = first; i < first + n; ++i) {
@@ -193,6 +217,7 @@ class tile_engine {
 
     // Kept tiles lie strip after strip, in the order of the loops: a stream for the processor's prefetcher.
     static constexpr index_t kept_at(index_t i, index_t j) { return j * tile_size + i * strip; }
+    static constexpr index_t kept_ahead = 16 * MR * strip;  // fetched so far ahead: memory answers in a strip's time
 
     bool masked(const area& a, index_t i, index_t j) const {
         return i + MR > a.rows || j + strip > a.columns || excluded.meets(a.row + i, MR, a.column + j, strip);
@@ -200,10 +225,13 @@ class tile_engine {
 
     // Sets lanes that do not count in the strip at (i, j) of the tile.
     void replace_excluded(const area& a, index_t i, index_t j, T by, T* x, index_t step) const {
+        const index_t columns = (std::min)(strip, a.columns - j);
         for (index_t m = 0; m < MR; ++m) {
-            for (index_t c = 0; c < strip; ++c) {
-                const bool outside = i + m >= a.rows || j + c >= a.columns;
-                if (outside || excluded.contains(a.row + i + m, a.column + j + c)) x[m * step + c] = by;
+            T* y = x + m * step;
+            for (index_t c = i + m < a.rows ? columns : 0; c < strip; ++c) y[c] = by;
+            for (int d = 0; d < excluded.count; ++d) {
+                const index_t c = a.row + i + m + excluded.offset[d] - (a.column + j);
+                if (c >= 0 && c < strip) y[c] = by;
             }
         }
     }
@@ -224,7 +252,7 @@ class tile_engine {
 
     /// Sums of mapped terms under one level for the tile. False, with nothing changed, if a term is beyond reach.
     template <bool Columns>
-    bool add_shared(const area& a, const workspace& w, T* keep, T level) const {
+    bool add_shared(const area& a, const workspace& w, T* keep, T level, fetcher& ahead) const {
         const V at(level);
         for (index_t e = 0; e < tile_size * L; e += L) store(w.row_sums + e, V(T(0)));
         for (index_t e = 0; e < tile_size; e += L) store(w.column_sums + e, V(T(0)));
@@ -232,6 +260,7 @@ class tile_engine {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
                 T* x = keep != nullptr ? keep + kept_at(i, j) : w.strip;
                 logits(a, i, j, x, strip);
+                ahead.step();
                 V column[NV];
                 SELFSAME_UNROLL(4)
                 for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + j + v * L);
@@ -343,7 +372,7 @@ class tile_engine {
 
     /// d loss / d logit of the tile, as operands of the products that follow.
     template <bool Columns>
-    void weigh(const area& a, const workspace& w, const T* kept_logits) const {
+    void weigh(const area& a, const workspace& w, const T* kept_logits, fetcher& ahead) const {
         if constexpr (shares_level && Columns) {
             // weight = e^(x - level of the row): one exponential serves row and column.
             T low = (std::numeric_limits<T>::max)(), high = -low;
@@ -360,12 +389,13 @@ class tile_engine {
                                              : T(0);
                 }
                 const V at(low);
-                return weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V x) __attribute__((always_inline)) {
-                    return math::exp(x - at) * (V(w.row_factor[i]) + load<V>(w.column_factor + j));
-                });
+                return weigh_strips(a, w, kept_logits, ahead,
+                                    [&](index_t i, index_t j, V x) __attribute__((always_inline)) {
+                                        return math::exp(x - at) * (V(w.row_factor[i]) + load<V>(w.column_factor + j));
+                                    });
             }
         }
-        weigh_strips(a, w, kept_logits, [&](index_t i, index_t j, V x) __attribute__((always_inline)) {
+        weigh_strips(a, w, kept_logits, ahead, [&](index_t i, index_t j, V x) __attribute__((always_inline)) {
             const index_t r = a.row + i, c = a.column + j;
             const V y = V(row_weight[r]) * objective.weight(x, row_kept.spread(r));
             if constexpr (Columns) {
@@ -377,14 +407,20 @@ class tile_engine {
     }
 
     template <class F>
-    SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, F&& weight) const {
+    SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, fetcher& ahead,
+                                      F&& weight) const {
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
                 const T* x = kept_logits != nullptr ? kept_logits + kept_at(i, j) : w.strip;
-                if (kept_logits == nullptr) logits(a, i, j, w.strip, strip);
                 // Weights of a value a unit are left where the products read them.
                 T* y = product::depth == 1 ? w.logits + i * pitch + j : w.strip;
                 constexpr index_t y_step = product::depth == 1 ? pitch : strip;
+                if (kept_logits != nullptr) {
+                    for (index_t e = 0; e < MR * strip; e += L) __builtin_prefetch(x + kept_ahead + e, 0, 2);
+                } else {
+                    logits(a, i, j, w.strip, strip);
+                }
+                ahead.step();
                 SELFSAME_UNROLL(2)
                 for (int m = 0; m < MR; ++m) {
                     SELFSAME_UNROLL(4)

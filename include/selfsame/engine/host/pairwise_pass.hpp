@@ -9,6 +9,17 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
+// Not inlined: compilers contract products and sums as the surroundings suggest, and the bits of a loss must not depend
+// on whether the gradient is asked for in the same call.
+template <class Objective, class Reducer, class T>
+[[gnu::noinline]] T loss_of(const Objective& objective, const Reducer& row, T logit) {
+    return objective.loss(row.value(), logit);
+}
+template <class Objective, class Reducer, class T>
+[[gnu::noinline]] auto kept_of(const Objective& objective, const Reducer& row, T logit) {
+    return objective.keep(row.value(), logit);
+}
+
 template <class Context, class Objective, class Inputs, class Gradients>
 class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, Inputs, Gradients> {
     using arguments = pairwise_arguments<memory_space::host, Objective, Inputs, Gradients>;
@@ -46,8 +57,9 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
 
     /// Reduces every row.
     void reduce() {
-        schedule_.run(ctx_, tickets_,
-                      [&](const tile_schedule::tile& t, int worker) { tiles_.forward(t, work_[worker]); });
+        schedule_.run(ctx_, tickets_, [&](const tile_schedule::tile& t, const tile_schedule::tile& next, int worker) {
+            tiles_.forward(t, next, work_[worker]);
+        });
     }
 
     template <class Loss>
@@ -68,9 +80,9 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
 
     /// Keeps what the backward pass needs of every row.
     void keep_rows() {
-        for (index_t i = 0; i < rows_.count(); ++i) row_kept_.put(i, objective_.keep(row_state_[i].value(), logit(i)));
+        for (index_t i = 0; i < rows_.count(); ++i) row_kept_.put(i, kept_of(objective_, row_state_[i], logit(i)));
         if constexpr (two_way) {
-            for (index_t j = 0; j < n_; ++j) column_kept_.put(j, objective_.keep(column_state_[j].value(), logit(j)));
+            for (index_t j = 0; j < n_; ++j) column_kept_.put(j, kept_of(objective_, column_state_[j], logit(j)));
         }
     }
 
@@ -90,7 +102,9 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
         if constexpr (wants_any) {
             weigh_rows(upstream);
             schedule_.run(ctx_, tickets_,
-                          [&](const tile_schedule::tile& t, int worker) { tiles_.backward(t, work_[worker]); });
+                          [&](const tile_schedule::tile& t, const tile_schedule::tile& next, int worker) {
+                              tiles_.backward(t, next, work_[worker]);
+                          });
             const auto& g = unwrap(gradients);
             double slope = 0;  // sum of <gradient, value> over the rows of the matrix
             if constexpr (one_set) {
@@ -216,11 +230,11 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
     T logit(index_t i) const { return positive_logit_[i]; }
 
     T sample_loss(index_t i) const {
-        const T first = objective_.loss(row_state_[i].value(), logit(i));
+        const T first = loss_of(objective_, row_state_[i], logit(i));
         if constexpr (one_set) {
-            return T(0.5) * (first + objective_.loss(row_state_[i + n_].value(), logit(i + n_)));
+            return T(0.5) * (first + loss_of(objective_, row_state_[i + n_], logit(i + n_)));
         } else if constexpr (two_way) {
-            return T(0.5) * (first + objective_.loss(column_state_[i].value(), logit(i)));
+            return T(0.5) * (first + loss_of(objective_, column_state_[i], logit(i)));
         } else {
             return first;
         }

@@ -1,5 +1,8 @@
 #pragma once
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
 #include <algorithm>
 #include <type_traits>
 
@@ -52,6 +55,18 @@ template <class Product, class T, int R>
     }
 }
 
+/// Bytes of the first-level data cache; 32 KiB where the system does not tell.
+inline index_t first_level_cache() {
+    static const index_t bytes = [] {
+        long told = 0;
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+        told = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+#endif
+        return told > 0 ? index_t(told) : index_t(32 << 10);
+    }();
+    return bytes;
+}
+
 /// `rows` rows of target, a multiple of strip_rows, += weights x `depth` rows of source. Rows of source and target have
 /// `width` values, a multiple of the lanes; weights of a target row are `unit_step` units apart, its neighbours'
 /// `row_step`.
@@ -59,12 +74,15 @@ template <class Product, class T>
 void add_products(const typename Product::unit* weights, index_t row_step, index_t unit_step,
                   const typename Product::unit* source, index_t depth, T* target, index_t rows, index_t width) {
     constexpr int MR = strip_rows, NV = strip_registers, L = lanes<T>;
-    // A panel of the source this deep stays in the first-level cache while the target's rows pass.
-    constexpr index_t deep = 96 * Product::depth;
-    for (index_t d = 0; d < depth; d += deep) {
-        const index_t units = ((std::min)(deep, depth - d)) / Product::depth;
-        const typename Product::unit* left = weights + d / Product::depth * unit_step;
-        const typename Product::unit* right = source + d / Product::depth * width;
+    // Of equal parts of the source, a panel stays in the first-level cache while the target's rows pass. A sum is taken
+    // up where the part before left it: the number of parts changes no bit.
+    const index_t all = depth / Product::depth;
+    const index_t room = first_level_cache() / (strip_columns<T> * static_cast<index_t>(sizeof(*source)));
+    const index_t parts = (all + room - 1) / room, deep = parts == 0 ? 0 : (all + parts - 1) / parts;
+    for (index_t u = 0; u < all; u += deep) {
+        const index_t units = (std::min)(deep, all - u);
+        const typename Product::unit* left = weights + u * unit_step;
+        const typename Product::unit* right = source + u * width;
         const auto panel = [&]<int R>(std::integral_constant<int, R>, index_t k) {
             for (index_t i = 0; i < rows; i += MR) {
                 add_panel<Product, T, R>(left + i * row_step, row_step, unit_step, right + k, width, units,

@@ -34,7 +34,7 @@ class tile_schedule {
     /// `run` takes this many tickets of working memory.
     index_t tickets() const { return 2 * groups_; }
 
-    /// body(tile, worker) for all tiles.
+    /// body(tile, next, worker) for all tiles; next is the tile that the worker probably visits then, or the same one.
     template <class Context, class Body>
     void run(const Context& ctx, ticket* finished, Body&& body) const {
         for (index_t g = 0; g < tickets(); ++g) new (finished + g) ticket(0);
@@ -49,7 +49,7 @@ class tile_schedule {
                 if (t.row < 0) continue;
                 wait_for(rows[t.row], round);
                 wait_for(columns[t.column], round);
-                visit(t, n, worker, body);
+                visit(t, n, n + workers(ctx), worker, body);
                 rows[t.row].store(round + 1, std::memory_order_release);
                 columns[t.column].store(round + 1, std::memory_order_release);
             }
@@ -64,7 +64,8 @@ class tile_schedule {
     // Larger groups reuse blocks in cache; smaller ones leave more tasks to run side by side: a few rows against a long
     // queue are groups of one block against groups of four. A function of the
     // problem alone: the order of updates, and so the bits of the result, must not depend on the machine.
-    static constexpr index_t group_size(index_t blocks) { return blocks < 24 ? 1 : blocks < 128 ? 2 : 4; }
+    static constexpr index_t largest_group = 4;
+    static constexpr index_t group_size(index_t blocks) { return blocks < 24 ? 1 : blocks < 128 ? 2 : largest_group; }
 
     static void wait_for(const ticket& t, index_t round) {
         for (int spins = 0; t.load(std::memory_order_acquire) < round; ++spins) {
@@ -82,7 +83,18 @@ class tile_schedule {
     }
 
     template <class Body>
-    void visit(const task& t, index_t n, int worker, Body& body) const {
+    void visit(const task& t, index_t n, index_t next, int worker, Body& body) const {
+        tile own[largest_group * largest_group], others[largest_group * largest_group];
+        const int count = tiles_of(t, n, own);
+        const bool more =
+            next < groups_ * in_round_ && tiles_of(at(next / in_round_, next % in_round_), next, others) > 0;
+        for (int k = 0; k < count; ++k) body(own[k], k + 1 < count ? own[k + 1] : more ? others[0] : own[k], worker);
+    }
+
+    /// Writes the tiles of the task of number n, in order; returns how many.
+    int tiles_of(const task& t, index_t n, tile* tiles) const {
+        if (t.row < 0) return 0;
+        int count = 0;
         for (index_t u = 0; u < row_group_; ++u) {
             for (index_t v = 0; v < column_group_; ++v) {
                 // Back and forth, so that consecutive tiles share a block.
@@ -93,9 +105,10 @@ class tile_schedule {
                     if (t.row == t.column) continue;
                     std::swap(a, b);
                 }
-                body(tile{a, b, (n * row_group_ + u) * column_group_ + v}, worker);
+                tiles[count++] = {a, b, (n * row_group_ + u) * column_group_ + v};
             }
         }
+        return count;
     }
 
     index_t rows_, columns_;
