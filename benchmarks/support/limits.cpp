@@ -4,11 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <map>
 #include <new>
 #include <selfsame/core/execution.hpp>
 #include <selfsame/engine/host/micro_kernel.hpp>
-#include <utility>
 #include <vector>
 
 namespace benchmarks {
@@ -38,11 +36,12 @@ template <class Product>
     return total;
 }
 
-// The best of a few slices of a millisecond or two: what else the machine does can only make one slower. `work` is a
-// thread's part of a slice, of so many operations.
+// The best of a few slices, since what else the machine does can only make one slower; each of some 50 ms, as long as a
+// call, since a processor's clock may be higher for the first few. `work` is a thread's part of a slice, of so many
+// operations.
 template <class Work>
 double rate_of(int threads, double operations, Work&& work) {
-    constexpr int slices = 20;
+    constexpr int slices = 4;
     double best = 0;
     for (int s = 0; s < slices; ++s) {
         clock::time_point begin, end;
@@ -63,7 +62,7 @@ double rate_of(int threads, double operations, Work&& work) {
 
 template <class Product>
 double multiply_add_rate(int threads) {
-    constexpr long count = 250'000;
+    constexpr long count = 8'000'000;
     constexpr double operations = 2.0 * count * accumulators * selfsame::lanes<float> * Product::depth;
     return rate_of(threads, operations, [] { return multiply_add<Product>(count); });
 }
@@ -71,7 +70,7 @@ double multiply_add_rate(int threads) {
 double bfloat16_rate(int threads) {
 #if defined(SELFSAME_AMX)
     if (selfsame::host::may_use_tiles()) {
-        constexpr long count = 100'000;
+        constexpr long count = 2'000'000;
         constexpr double operations = 2.0 * count * 4 * 16 * 16 * 32;
         return rate_of(threads, operations, [] {
             const selfsame::host::tiles_open<16> open;
@@ -159,22 +158,5 @@ const limit float_fma{"float FMA", "flops",
 const limit bfloat16_fma{"bfloat16 FMA", "flops", bfloat16_rate};
 const limit memory_read{"memory read", "bytes", read_bandwidth};
 const limit memory_copy{"memory copy", "bytes", copy_bandwidth};
-
-namespace {
-
-double& highest(const limit& l, int threads) {
-    static std::map<std::pair<const limit*, int>, double> rates;
-    return rates[{&l, threads}];
-}
-
-}  // namespace
-
-void measure(const limit& l, int threads) {
-    double& rate = highest(l, threads);
-    // The first cases should not be set against a limit that is yet to be found.
-    for (int k = rate > 0 ? 1 : 10; k > 0; --k) rate = (std::max)(rate, l.measure(threads));
-}
-
-double highest_rate(const limit& l, int threads) { return highest(l, threads); }
 
 }  // namespace benchmarks

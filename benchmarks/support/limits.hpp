@@ -33,20 +33,12 @@ extern const limit memory_read;
 /// Bytes that are read and written where memory is copied, past the caches.
 extern const limit memory_copy;
 
-/// Measures the limit once more with this many threads.
-void measure(const limit& l, int threads);
-
-/// The highest rate measured so far with this many threads.
-double highest_rate(const limit& l, int threads);
-
 /// `measure` of a limit for work that reads so many arrays of a size and writes so many, past the caches: as much as a
 /// copy for each that is written, and reads.
 template <int Reads, int Writes>
 double read_and_write(int threads) {
     static_assert(Reads >= Writes);
-    measure(memory_read, threads);
-    measure(memory_copy, threads);
-    const double read = highest_rate(memory_read, threads), copy = highest_rate(memory_copy, threads);
+    const double read = memory_read.measure(threads), copy = memory_copy.measure(threads);
     return (Reads + Writes) / ((Reads - Writes) / read + 2 * Writes / copy);
 }
 

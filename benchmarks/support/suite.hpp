@@ -9,7 +9,9 @@
 /// Cases of a Google Benchmark program (suite.cpp has its main). A case has the counters
 ///
 ///     flops           its rate (or what else its limit counts)
-///     limit_ratio     that rate as a share of the limit, the highest seen in this process with as many threads
+///     limit           the limit's rate with as many threads, right before the case or after it, whichever is higher:
+///                     the clock of some processors wanders by a tenth within a minute
+///     limit_ratio     the case's rate as a share of it
 ///     items_per_second  where a case counts items
 ///     extra_bytes     memory that one call allocates at most, beyond its arguments
 ///     resident_bytes  growth of the peak resident set in one call
