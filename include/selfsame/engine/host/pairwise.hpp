@@ -73,7 +73,7 @@ class tile_engine {
     // Pitch of the tile of weights: off a power of two, so that a column of it does not map to one cache set.
     static constexpr index_t pitch = tile_size + 16;
     static constexpr index_t deep = tile_size / product::depth;  // units along a tile
-    static constexpr index_t widest_ahead = (128 << 10) / static_cast<index_t>(sizeof(T)) / tile_size;
+    static constexpr index_t widest_ahead = (256 << 10) / static_cast<index_t>(sizeof(T)) / tile_size;
 
   public:
     /// Working memory of one thread.

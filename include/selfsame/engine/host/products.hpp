@@ -55,6 +55,15 @@ template <class Product, class T, int R>
     }
 }
 
+/// Begins to load `rows` rows of R registers each, `width` apart.
+template <int R, class E>
+SELFSAME_INLINE void fetch(const E* x, index_t rows, index_t width) {
+    for (index_t m = 0; m < rows; ++m) {
+        SELFSAME_UNROLL(4)
+        for (int v = 0; v < R; ++v) __builtin_prefetch(x + m * width + v * lanes<E>);
+    }
+}
+
 /// Bytes of the first-level data cache; 32 KiB where the system does not tell.
 inline index_t first_level_cache() {
     static const index_t bytes = [] {
@@ -85,6 +94,11 @@ void add_products(const typename Product::unit* weights, index_t row_step, index
         const typename Product::unit* right = source + u * width;
         const auto panel = [&]<int R>(std::integral_constant<int, R>, index_t k) {
             for (index_t i = 0; i < rows; i += MR) {
+                // What the next strip adds to, and a share of the next panel: rows too far apart for the processor to
+                // foresee.
+                fetch<R>(target + (i + MR) * width + k, MR, width);
+                const index_t from = units * i / rows, to = units * (i + MR) / rows;
+                if (k + R * L < width) fetch<R>(right + from * width + k + R * L, to - from, width);
                 add_panel<Product, T, R>(left + i * row_step, row_step, unit_step, right + k, width, units,
                                          target + i * width + k);
             }
