@@ -1,12 +1,12 @@
 #pragma once
 
-#include <array>
-#include <bit>
+#include <cstring>
 #include <limits>
 
 #include "selfsame/engine/excluded_diagonals.hpp"
 #include "selfsame/engine/host/embedding_set.hpp"
 #include "selfsame/engine/host/fetcher.hpp"
+#include "selfsame/engine/host/kept_rows.hpp"
 #include "selfsame/engine/host/products.hpp"
 #include "selfsame/engine/host/schedule.hpp"
 
@@ -15,46 +15,6 @@
 /// for the gradients. What a pair contributes is the objective's; nothing here knows which objective it is.
 
 namespace selfsame::inline SELFSAME_ISA::host {
-
-/// Values that a row keeps for the backward pass, one array for each member of Objective::row.
-template <class T, class Objective>
-struct kept_rows {
-    using row = typename Objective::template row<T>;
-    static constexpr int fields = std::is_empty_v<row> ? 0 : static_cast<int>(sizeof(row) / sizeof(T));
-    T* data = nullptr;
-    index_t stride = 0;
-
-    SELFSAME_INLINE row at(index_t i) const {
-        return gather<T>([&](int f) { return data[f * stride + i]; });
-    }
-    SELFSAME_INLINE auto across(index_t i) const {
-        return gather<batch<T>>([&](int f) { return load<batch<T>>(data + f * stride + i); });
-    }
-    SELFSAME_INLINE auto spread(index_t i) const {
-        return gather<batch<T>>([&](int f) { return batch<T>(data[f * stride + i]); });
-    }
-    void put(index_t i, row r) const {
-        if constexpr (fields > 0) {
-            const auto v = std::bit_cast<std::array<T, fields>>(r);
-            for (int f = 0; f < fields; ++f) data[f * stride + i] = v[static_cast<std::size_t>(f)];
-        }
-    }
-
-  private:
-    template <class V, class F>
-    SELFSAME_INLINE static auto gather(F&& f) {
-        using result = typename Objective::template row<V>;
-        if constexpr (fields == 0) {
-            return result{};
-        } else {
-            struct members {
-                V v[fields];
-            } m;
-            for (int k = 0; k < fields; ++k) m.v[k] = f(k);
-            return std::bit_cast<result>(m);
-        }
-    }
-};
 
 template <class T, class Objective, class Set>
 class tile_engine {
