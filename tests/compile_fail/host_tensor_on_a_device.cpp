@@ -8,6 +8,7 @@ inline constexpr selfsame::memory_space selfsame::memory_of<gpu> = selfsame::mem
 template <>
 struct selfsame::device::machine<gpu> {
     static constexpr index_t enough_blocks = 1;
+    static constexpr index_t slab_bytes = 128 << 10, slab_columns = 256;
     explicit machine(gpu) {}
     template <class Kernel>
     void launch(index_t, const Kernel&) const {}

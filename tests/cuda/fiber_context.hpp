@@ -17,13 +17,18 @@ namespace selfsame_tests {
 
 using selfsame::index_t;
 
-class fiber_context {
+/// Warpgroups: whether it is of a machine whose warpgroups multiply.
+template <bool Warpgroups>
+class fiber_context_of {
   public:
-    fiber_context(fiber_block& block, shared_memory& memory) : block_(block), memory_(memory) {}
+    static constexpr bool warpgroups = Warpgroups;
+
+    fiber_context_of(fiber_block& block, shared_memory& memory) : block_(block), memory_(memory) {}
 
     void enter_block(index_t rank) {
         rank_ = rank;
         copies_.assign(static_cast<std::size_t>(block_.count()), {});
+        products_.assign(static_cast<std::size_t>(block_.count()), {});
         memory_.forget();
     }
 
@@ -35,6 +40,37 @@ class fiber_context {
     void sync(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
         const site at{file, line};
         if (!waits::is_deleted(at)) block_.wait_for_block(at);
+    }
+    void keep_order() const {}
+
+    void sync_for_warpgroups(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        sync(file, line);
+        own(products_).sees_before = block_.epoch();
+    }
+    void multiply_begin() { own(products_).begun = true; }
+    /// Done at the wait, the latest legal moment.
+    template <class U, bool Transposed, int N>
+    void multiply_warpgroup(float (&x)[2][N], const U* a, const U* b, bool adds, const char* file = __builtin_FILE(),
+                            int line = __builtin_LINE()) {
+        auto& mine = own(products_);
+        if (!mine.begun) throw kernel_error("products that were not begun at " + site{file, line}.text());
+        mine.flying.push_back({&x[0][0], N, a, b, adds, Transposed, mine.commits, {file, line}, multiply_now<U>});
+    }
+    void multiply_commit() {
+        ++own(products_).commits;
+        own(products_).begun = false;
+    }
+    template <int Flying, int N>
+    void multiply_wait(float (&)[2][N], const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        const site at{file, line};
+        waits::note(at);
+        if (waits::is_deleted(at)) return;
+        auto& mine = own(products_);
+        std::erase_if(mine.flying, [&](const product& p) {
+            if (p.group + Flying >= mine.commits) return false;
+            p.now(*this, p);
+            return true;
+        });
     }
 
     template <class T>
@@ -80,19 +116,18 @@ class fiber_context {
             throw kernel_error("a copy of 16 bytes that are not aligned at " + at.text());
         }
         memory_.begins_copy(to, 16, at);
-        copy c{to, {}, false};
+        copy c{to, {}, own(copies_).commits};
         if (there) std::memcpy(c.bytes, from, sizeof(c.bytes));
-        mine().push_back(c);
+        own(copies_).flying.push_back(c);
     }
-    void copy_commit() {
-        for (copy& c : mine()) c.committed = true;
-    }
+    void copy_commit() { ++own(copies_).commits; }
+    template <int Flying>
     void copy_wait(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
         const site at{file, line};
         waits::note(at);
         if (waits::is_deleted(at)) return;
-        std::erase_if(mine(), [&](const copy& c) {
-            if (!c.committed) return false;
+        std::erase_if(own(copies_).flying, [&](const copy& c) {
+            if (c.group + Flying >= own(copies_).commits) return false;
             memory_.ends_copy(c.to, sizeof(c.bytes), at);
             std::memcpy(c.to, c.bytes, sizeof(c.bytes));
             return true;
@@ -181,25 +216,82 @@ class fiber_context {
     struct copy {
         void* to;
         unsigned char bytes[16];
-        bool committed;
+        int group;
     };
-    std::vector<copy>& mine() { return copies_[static_cast<std::size_t>(block_.current())]; }
+    struct copies {
+        std::vector<copy> flying;
+        int commits = 0;
+    };
+    struct product {
+        float* x;
+        int columns;  // of a thread
+        const void* a;
+        const void* b;
+        bool adds, transposed;
+        int group;
+        site at;
+        void (*now)(fiber_context_of&, const product&);
+    };
+    struct products {
+        std::vector<product> flying;
+        int commits = 0, sees_before = 0;
+        bool begun = false;
+    };
+    template <class Of>
+    Of& own(std::vector<Of>& of_threads) {
+        return of_threads[static_cast<std::size_t>(block_.current())];
+    }
+
+    /// An element of a line of 128 bytes from `matrix` on: the hardware swaps pieces by bits of the address.
+    template <class U>
+    float element(const void* lines, int line, int k, const product& p) {
+        auto address = reinterpret_cast<std::uintptr_t>(lines) + static_cast<std::uintptr_t>(128 * line + 2 * k);
+        address ^= (address >> 7 & 7) << 4;
+        const auto* unit = reinterpret_cast<const U*>(address);
+        memory_.reads_as_operand(unit, sizeof(U), own(products_).sees_before, p.at);
+        return static_cast<float>(*unit);
+    }
+    template <class U>
+    static void multiply_now(fiber_context_of& c, const product& p) {
+        const int row0 = c.warp() % 4 * 16 + c.lane() / 4;
+        float left[2][16];
+        for (int m = 0; m < 2; ++m) {
+            for (int k = 0; k < 16; ++k) left[m][k] = c.template element<U>(p.a, row0 + 8 * m, k, p);
+        }
+        for (int n = 0; n < p.columns; ++n) {
+            const int column = n / 2 * 8 + c.lane() % 4 * 2 + n % 2;
+            float sum[2] = {};
+            for (int k = 0; k < 16; ++k) {
+                const float right = p.transposed ? c.template element<U>(p.b, column / 64 * 64 + k, column % 64, p)
+                                                 : c.template element<U>(p.b, column, k, p);
+                for (int m = 0; m < 2; ++m) sum[m] += left[m][k] * right;
+            }
+            for (int m = 0; m < 2; ++m) {
+                float& to = p.x[m * p.columns + n];
+                to = p.adds ? to + sum[m] : sum[m];
+            }
+        }
+    }
 
     fiber_block& block_;
     shared_memory& memory_;
-    std::vector<std::vector<copy>> copies_;  // of every thread
+    // Of every thread.
+    std::vector<copies> copies_;
+    std::vector<products> products_;
     index_t rank_ = 0;
 };
 
+using fiber_context = fiber_context_of<false>;
 static_assert(selfsame::device::matrix_context<fiber_context, selfsame::bfloat16>);
+static_assert(selfsame::device::warpgroup_context<fiber_context_of<true>, selfsame::bfloat16>);
 
 /// Runs a kernel, its blocks one after the other.
-template <class Kernel>
+template <bool Warpgroups = false, class Kernel>
 void run_in_fibers(index_t blocks, const Kernel& kernel, thread_order order = {}) {
     static_assert(std::is_trivially_copyable_v<Kernel>);
     fiber_block block(Kernel::threads);
     shared_memory memory(block, sizeof(typename Kernel::shared));
-    fiber_context context(block, memory);
+    fiber_context_of<Warpgroups> context(block, memory);
     const auto body = [&] { kernel(context); };
     for (index_t rank = 0; rank < blocks; ++rank) {
         context.enter_block(rank);

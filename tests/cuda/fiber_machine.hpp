@@ -7,6 +7,7 @@
 #include <typeinfo>
 
 #include "fiber_context.hpp"
+#include "placed.hpp"
 #include "selfsame/engine/cuda/machine.hpp"
 
 /// \file
@@ -15,10 +16,14 @@
 
 namespace selfsame_tests {
 
-struct fibers : thrust::system::cpp::detail::execution_policy<fibers> {
+template <bool Warpgroups>
+struct fibers_of : thrust::system::cpp::detail::execution_policy<fibers_of<Warpgroups>> {
     thread_order order{};
-    index_t enough_blocks = 4;  // few, so that blocks walk several tiles
+    // Few, so that blocks walk several tiles, and weights come in several slabs.
+    index_t enough_blocks = 4;
+    index_t slab_bytes = 128 << 10, slab_columns = 256;
 };
+using fibers = fibers_of<false>;
 
 /// Types of the kernels that were launched.
 inline std::set<std::string>& launched() {
@@ -28,42 +33,22 @@ inline std::set<std::string>& launched() {
 
 }  // namespace selfsame_tests
 
-template <>
-inline constexpr selfsame::memory_space selfsame::memory_of<selfsame_tests::fibers> = selfsame::memory_space::device;
+template <bool W>
+inline constexpr selfsame::memory_space selfsame::memory_of<selfsame_tests::fibers_of<W>> =
+    selfsame::memory_space::device;
 
-template <>
-struct selfsame::device::machine<selfsame_tests::fibers> {
-    explicit machine(const selfsame_tests::fibers& policy) : order(policy.order), enough_blocks(policy.enough_blocks) {}
+template <bool W>
+struct selfsame::device::machine<selfsame_tests::fibers_of<W>> {
+    explicit machine(const selfsame_tests::fibers_of<W>& policy)
+        : order(policy.order), enough_blocks(policy.enough_blocks), slab_bytes(policy.slab_bytes),
+          slab_columns(policy.slab_columns) {}
 
     template <class Kernel>
     void launch(index_t blocks, const Kernel& kernel) const {
         if (blocks == 0) return;
         selfsame_tests::launched().insert(typeid(Kernel).name());
-        selfsame_tests::run_in_fibers(blocks, kernel, order);
+        selfsame_tests::run_in_fibers<W>(blocks, kernel, order);
     }
     selfsame_tests::thread_order order;
-    index_t enough_blocks;
+    index_t enough_blocks, slab_bytes, slab_columns;
 };
-
-namespace selfsame_tests {
-
-/// The same memory, as if it were a device's.
-template <class T, class E, class L, class A>
-auto on_device(const cuda::std::mdspan<T, E, L, A>& x) {
-    std::array<index_t, E::rank()> extents{}, strides{};
-    for (std::size_t r = 0; r < E::rank(); ++r) {
-        extents[r] = x.extent(r);
-        strides[r] = x.stride(r);
-    }
-    return selfsame::view<selfsame::memory_space::device>(x.data_handle(), extents, strides);
-}
-template <class T>
-auto on_device(std::vector<T>& x) {
-    return on_device(selfsame::as_tensor<1>(x));
-}
-template <class T>
-auto on_device(const std::vector<T>& x) {
-    return on_device(selfsame::as_tensor<1>(x));
-}
-
-}  // namespace selfsame_tests

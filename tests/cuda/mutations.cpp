@@ -3,7 +3,8 @@
 #include <cmath>
 #include <iostream>
 
-#include "evaluate.hpp"
+#include "device.hpp"
+#include "fiber_machine.hpp"
 #include "selfsame/energy/device_scores.hpp"
 
 // Every wait in a kernel is there for a reason: without it something must fail.
@@ -15,7 +16,7 @@ using namespace selfsame_tests;
 std::string outcome_of(const std::vector<problem>& problems) {
     try {
         for (const auto& p : problems) {
-            const answer a = evaluate_in_fibers(p);
+            const answer a = evaluate_on_device(p);
             const closeness c = p.bfloat_products ? closeness{1e-3, 1e-2} : closeness{};
             const std::string wrong = complaints(a.apart, reference(a.rounded), p.how, c);
             if (!wrong.empty()) return wrong;
@@ -60,7 +61,16 @@ TEST(cuda_mutations, no_wait_of_pairs_can_be_deleted) {
         problems.push_back(random_problem(contrast::two_way, 130, width, 0, 3));
         problems.back().bfloat_products = true;
     }
-    expect_every_wait_matters(10, [&] { return outcome_of(problems); });
+    expect_every_wait_matters(8, [&] { return outcome_of(problems); });
+}
+
+TEST(cuda_mutations, no_wait_of_warpgroups_can_be_deleted) {
+    warpgroups = true;
+    problem p = random_problem(contrast::two_way, 250, 300, 0, 3);  // more steps than slots, and no slice empty
+    p.bfloat_products = true;
+    p.types = elements::bfloats;
+    expect_every_wait_matters(7, [&] { return outcome_of({p}); });
+    warpgroups = false;
 }
 
 TEST(cuda_mutations, no_wait_of_rows_can_be_deleted) { expect_every_wait_matters(1, outcome_of_scores); }

@@ -42,6 +42,13 @@ class shared_memory {
             s.read_at = at;
         });
     }
+    /// By what sees writes from before a certain barrier alone.
+    void reads_as_operand(const void* p, std::size_t bytes, int sees_before, const site& at) {
+        reads(p, bytes, at);
+        for_words(p, bytes, at, [&](shadow& s) {
+            if (s.written >= sees_before) race("multiplies what products may not see yet", s, s.writer, at);
+        });
+    }
     void writes(const void* p, std::size_t bytes, const site& at) {
         for_words(p, bytes, at, [&](shadow& s) { write(s, at); });
     }
@@ -62,7 +69,7 @@ class shared_memory {
     }
 
   private:
-    static constexpr std::size_t alignment = 128;
+    static constexpr std::size_t alignment = 1024;
     static constexpr int several = -2;
     struct shadow {
         int written = -1, writer = -1, read = -1, reader = -1, copier = -1;

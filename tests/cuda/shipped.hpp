@@ -64,6 +64,19 @@ void call_objective(const Policy& policy, const char* name, const Objective& o, 
     });
 }
 
+/// value_and_grad of as many wide rows as the anchors' memory has room for.
+template <class Policy, class Objective, class Tensors>
+void call_wide(const Policy& policy, const Objective& o, const Tensors& x) {
+    constexpr auto space = decltype(x.loss)::accessor_type::space;
+    constexpr selfsame::index_t width = 200;
+    const auto wide = [&](const auto& rows) {
+        const auto count = static_cast<selfsame::index_t>(x.anchors.size()) / width;
+        return selfsame::matrix<space>(rows.data_handle(), count, width);
+    };
+    selfsame::value_and_grad(policy, o, selfsame::pairs{wide(x.anchors), wide(x.positives)}, x.loss,
+                             selfsame::pair_gradients{wide(x.to_anchors), wide(x.to_positives)});
+}
+
 /// Scores of the anchors as short rows of logits, and of the queue as a single long one.
 template <class Policy, class Tensors>
 void call_scores(const Policy& policy, const Tensors& x) {
@@ -98,6 +111,8 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     call_objective(policy, "CLIP of bfloats", clip{}, b, done);
     call_objective(policy, "CLIP of bfloats in tensor cores", info_nce<cosine, in_batch_two_way, bfloat16_products>{},
                    b, done);
+    call_wide(policy, info_nce<cosine, in_batch_two_way, bfloat16_products>{}, b);
+    done("CLIP of wide bfloats in tensor cores");
     call_objective(policy, "NT-Xent of bfloats in tensor cores", info_nce<cosine, both_views, bfloat16_products>{}, b,
                    done);
     call_objective(policy, "MoCo of halves", moco{}, h, done);

@@ -32,6 +32,7 @@ struct on_the_host {
     static Tensor place(Tensor&& x) {
         return x;
     }
+    static void wait() {}
 };
 
 template <class Objective, class Types, class Where>
@@ -65,16 +66,18 @@ answer evaluate_as(const problem& p, which calls) {
         stored<typename Types::to_positives> db(p.positives.rows, p.positives.width, p.out[1]);
         stored<typename Types::to_queue> dq(p.queue.rows, p.queue.width, p.out[2]);
         out.loss.assign(losses, -1.0);
-        out.temperature = -1;
+        std::vector<double> temperature{-1.0};
         auto ta = place(da.view());
         auto tb = place(db.view());
         auto tq = place(dq.view());
-        auto slope = place(selfsame::vector(&out.temperature, 1));
+        auto slope = place(selfsame::vector(temperature.data(), 1));
         if constexpr (own_queue) {
             call(place(out.loss), selfsame::pair_gradients{ta, tb, tq, slope});
         } else {
             call(place(out.loss), selfsame::pair_gradients{ta, tb, selfsame::none{}, slope});
         }
+        Where::wait();
+        out.temperature = temperature[0];
         out.anchors = da.get();
         out.positives = db.get();
         out.queue = dq.get();

@@ -47,6 +47,7 @@ inline constexpr selfsame::memory_space selfsame::memory_of<selfsame_tests::reco
 template <>
 struct selfsame::device::machine<selfsame_tests::recorder> {
     static constexpr index_t enough_blocks = 2;  // few: they are run one after the other
+    static constexpr index_t slab_bytes = 128 << 10, slab_columns = 256;
 
     explicit machine(const selfsame_tests::recorder& policy) : to(policy.to) {}
 

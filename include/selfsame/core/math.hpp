@@ -223,6 +223,15 @@ constexpr V exp2(V x) {
     if constexpr (requires { traits::exp2(x); }) {
         return traits::exp2(x);
     } else {
+#if defined(__CUDA_ARCH__)
+        if constexpr (std::is_same_v<V, float>) {
+            if (!std::is_constant_evaluated()) {
+                float r;
+                asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+                return r;
+            }
+        }
+#endif
         using S = scalar_t<V>;
         using F = detail::format<S>;
         using Integer = typename traits::integer;

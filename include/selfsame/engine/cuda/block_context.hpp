@@ -28,8 +28,10 @@
 /// Before a loop whose trip count is constant and whose arrays are to stay in registers.
 #if defined(__CUDACC__)
 #define SELFSAME_UNROLL_ALL SELFSAME_PRAGMA(unroll)
+#define SELFSAME_UNROLL_NONE SELFSAME_PRAGMA(unroll 1)
 #else
 #define SELFSAME_UNROLL_ALL
+#define SELFSAME_UNROLL_NONE
 #endif
 
 namespace selfsame::inline SELFSAME_ISA::device {
@@ -44,6 +46,48 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) neighbours {
 template <class T>
 using quad = neighbours<T, 4>;
 
+/// to = x, in global memory; nvcc 13.0 may write members one by one.
+template <class T, int N>
+SELFSAME_DEVICE void write_together(neighbours<T, N>* to, const neighbours<T, N>& x) {
+#if defined(__CUDA_ARCH__)
+    if constexpr (sizeof(x) % 16 == 0) {
+        struct words {
+            unsigned v[sizeof(x) / 4];
+        };
+        const auto w = __builtin_bit_cast(words, x);
+        SELFSAME_UNROLL_ALL
+        for (unsigned k = 0; k < sizeof(x) / 4; k += 4) {
+            asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(
+                             __cvta_generic_to_global(reinterpret_cast<unsigned*>(to) + k)),
+                         "r"(w.v[k]), "r"(w.v[k + 1]), "r"(w.v[k + 2]), "r"(w.v[k + 3])
+                         : "memory");
+        }
+        return;
+    }
+#endif
+    *to = x;
+}
+
+/// *from, of global memory.
+template <class T, int N>
+SELFSAME_DEVICE neighbours<T, N> read_together(const neighbours<T, N>* from) {
+#if defined(__CUDA_ARCH__)
+    if constexpr (sizeof(*from) % 16 == 0) {
+        struct words {
+            unsigned v[sizeof(*from) / 4];
+        } w;
+        SELFSAME_UNROLL_ALL
+        for (unsigned k = 0; k < sizeof(*from) / 4; k += 4) {
+            asm volatile("ld.global.v4.b32 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(w.v[k]), "=r"(w.v[k + 1]), "=r"(w.v[k + 2]), "=r"(w.v[k + 3])
+                         : "l"(__cvta_generic_to_global(reinterpret_cast<const unsigned*>(from) + k)));
+        }
+        return __builtin_bit_cast(neighbours<T, N>, w);
+    }
+#endif
+    return *from;
+}
+
 /// Memory of a block that needs none.
 struct no_shared {};
 
@@ -55,6 +99,8 @@ concept block_context = requires(C& c, const C& k, float x, float& shared_value)
     { k.block() } -> std::same_as<index_t>;  // in the grid
     // Waits for all threads of the block; what they wrote to shared memory can be read after it.
     { c.sync() } -> std::same_as<void>;
+    // Keeps the compiler from reading ahead, where registers are scarce.
+    { c.keep_order() } -> std::same_as<void>;
     // x of lane ^ mask; all lanes of the warp take part.
     { c.shuffle_xor(x, 1) } -> std::same_as<float>;
     { c.template shared<no_shared>() } -> std::same_as<no_shared&>;

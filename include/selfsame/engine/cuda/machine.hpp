@@ -8,7 +8,11 @@
 namespace selfsame::inline SELFSAME_ISA::device {
 
 /// Specialized with a constructor from the policy, `launch(blocks, kernel)`, which runs a kernel after those before,
-/// and `enough_blocks`, as many as work is shared among where rows are few; bits of results depend on it.
+/// and numbers on which bits of results depend:
+///
+///     enough_blocks  as many as work is shared among where rows are few, times those that a multiprocessor holds
+///     slab_bytes     of weights that are there at once, if that is a tile at least
+///     slab_columns   of theirs: more would leave too few rows for the second product to be worth reading its operand
 template <class Policy>
 struct machine;
 

@@ -10,8 +10,8 @@
 /// \file
 /// One call of an objective over pairs on a device: checks the arguments and launches kernels, one after the other,
 /// with no wait. Rows own their gradients: a matrix whose rows and columns both want one is computed once for each.
-/// Working memory is the embeddings once more, their gradients, and some values a row; with few rows, up to some
-/// hundred tiles' partial gradients.
+/// Working memory is the embeddings once more, a slab of weights of at most 48 MB, some tiles' partial gradients, and
+/// some values a row.
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -23,14 +23,20 @@ struct products_of;
 template <>
 struct products_of<full_precision, float> {
     using type = fma_products<float, 8, 8>;
+    using sums = fma_sums<float, 8, 8>;
+    using narrow_sums = sums;
 };
 template <>
 struct products_of<full_precision, double> {
     using type = fma_products<double, 4, 4>;
+    using sums = fma_sums<double, 4, 4>;
+    using narrow_sums = sums;
 };
 template <>
 struct products_of<bfloat16_products, float> {
     using type = mma_products<bfloat16>;
+    using sums = mma_sums<bfloat16, 256>;
+    using narrow_sums = mma_sums<bfloat16, 128>;
 };
 
 template <class Context, class Objective, class Inputs, class Gradients>
@@ -42,13 +48,14 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     using typename arguments::T, typename arguments::negatives;
     using policy = decltype(Context::policy);
     using similarity = typename Objective::similarity;
-    using products = typename products_of<precision_of<Objective>, T>::type;
+    using arithmetic = products_of<precision_of<Objective>, T>;
+    using products = typename arithmetic::type;
     using unit = typename products::unit;
+    using layout = unit_layout<unit>;
     using rows_type = row_values<T, unit>;
     using reducer = typename Objective::template reducer<T>;
     using kept = kept_values<T, Objective>;
     using weighted = weighted_rows<T, Objective>;
-    using split = tile_split<products>;
     static_assert(std::is_trivially_copyable_v<Objective> && std::is_trivially_copyable_v<reducer>,
                   "selfsame: an objective and its reducers go to the device by value: they must be trivially copyable");
 
@@ -58,7 +65,7 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
 
   public:
     pairwise_pass(const Context& ctx, const Objective& objective, const Inputs& inputs, const Gradients& gradients)
-        : arguments(objective, inputs), machine_(ctx.policy), pitch_(blocks_for(d_, 16) * 16),
+        : arguments(objective, inputs), machine_(ctx.policy), pitch_(layout::pitch_for(d_)),
           logit_{static_cast<T>(objective.logit(1.0) - objective.logit(0.0)), static_cast<T>(objective.logit(0.0))},
           memory_(ctx.policy, (this->check(inputs, host::unwrap(gradients)), bytes())) {
         lay_out(memory_);
@@ -127,24 +134,25 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
             }
             const auto& g = host::unwrap(gradients);
             if constexpr (wants_rows) {
-                const auto found = sums<true, two_rows>(rows_, other(), losses_of(0), losses_of(one_set ? 0 : n_));
-                finish(found, rows_, 0, n_, partner_rows(), slopes_, selfsame::detail::target(g.anchors));
-                if constexpr (one_set) {
-                    finish(found, rows_, n_, n_, values_of_rows(rows_), slopes_ == nullptr ? nullptr : slopes_ + n_,
-                           selfsame::detail::target(g.positives));
-                }
+                each_slab<true, two_rows>(rows_, other(), losses_of(0), losses_of(one_set ? 0 : n_), [&](sums_of s) {
+                    finish(s, rows_, 0, partner_rows(), slopes_, selfsame::detail::target(g.anchors));
+                    if constexpr (one_set) {
+                        finish(s, rows_, n_, values_of_rows(rows_), slopes_ == nullptr ? nullptr : slopes_ + n_,
+                               selfsame::detail::target(g.positives));
+                    }
+                });
             }
             if constexpr (wants_columns) {
-                const auto found = sums<two_way, true>(columns_, rows_, losses_of(n_), losses_of(0));
-                if constexpr (own_queue) {
-                    finish(found, columns_, 0, m_, rows_type{}, nullptr, selfsame::detail::target(g.queue));
-                } else {
-                    finish(found, columns_, 0, n_, values_of_rows(rows_), nullptr,
-                           selfsame::detail::target(g.positives));
-                }
+                each_slab<two_way, true>(columns_, rows_, losses_of(n_), losses_of(0), [&](sums_of s) {
+                    if constexpr (own_queue) {
+                        finish(s, columns_, 0, rows_type{}, nullptr, selfsame::detail::target(g.queue));
+                    } else {
+                        finish(s, columns_, 0, values_of_rows(rows_), nullptr, selfsame::detail::target(g.positives));
+                    }
+                });
             }
             if constexpr (own_queue && wants_positives) {
-                finish(partial_sums{}, partners_, 0, n_, values_of_rows(rows_), nullptr,
+                finish(sums_of{0, n_, 0}, partners_, 0, values_of_rows(rows_), nullptr,
                        selfsame::detail::target(g.positives));
             }
             if constexpr (wants_temperature) {
@@ -171,9 +179,9 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     template <class... Given>
     static constexpr bool needs_values = !(std::is_same_v<element_t<Given, 2>, unit> && ...) || !has_units;
 
-    /// Gradients that splits found.
-    struct partial_sums {
-        index_t splits = 0, stride = 0;
+    /// Partial gradients of rows [first, first + count), one after the other.
+    struct sums_of {
+        index_t first, count, splits;
     };
 
     template <class Memory>
@@ -182,8 +190,8 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
             e.count = count;
             if (values) e.values = memory.template take<T>(count * pitch_);
             if constexpr (has_units) {
-                e.units = memory.template take<unit>(count * pitch_);
-                e.factor = memory.template take<T>(count);
+                e.units = memory.template take<unit>(layout::rows_for(count) * pitch_);
+                e.factor = memory.template take<T>(layout::rows_for(count));
             }
             if constexpr (similarity::normalizes) e.inverse_norm = memory.template take<T>(count);
         };
@@ -209,8 +217,15 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
             weight_ = memory.template take<T>(all);
             pull_ = memory.template take<T>(n_);
             if constexpr (wants_temperature) slopes_ = memory.template take<double>(rows_.count);
-            sums_ = memory.template take<T>((std::max)(wants_rows ? partial_values(rows_, other()) : 0,
-                                                       wants_columns ? partial_values(columns_, rows_) : 0));
+            const auto larger = [&](auto&& of) {
+                return (std::max)(wants_rows ? of(slab_of(rows_, other())) : 0,
+                                  wants_columns ? of(slab_of(columns_, rows_)) : 0);
+            };
+            weights_ = memory.template take<unit>(larger([](const weight_slab& s) {
+                return s.template operand<products>(static_cast<unit*>(nullptr)).rows * s.columns;
+            }));
+            sums_ = memory.template take<T>(
+                larger([&](const weight_slab& s) { return split_of_sums(s).splits * s.rows * pitch_; }));
         }
     }
     std::size_t bytes() {
@@ -219,16 +234,46 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
         return count.bytes();
     }
 
-    index_t chunks() const { return blocks_for(pitch_, products::chunk); }
-    index_t partial_states(const embeddings& own, const embeddings& other) const {
-        return split(own.count, other.count, 1, machine_.enough_blocks).splits * own.count;
+    tile_split split_of_columns(index_t columns, index_t others) const {
+        return {columns, products::tile_columns, others, machine_.enough_blocks * products::resident};
     }
-    index_t partial_values(const embeddings& own, const embeddings& other) const {
-        return split(own.count, other.count, chunks(), machine_.enough_blocks).splits * own.count * pitch_;
+    tile_split split_of_rows(const embeddings& own, const embeddings& other) const {
+        return split_of_columns(other.count, blocks_for(own.count, products::tile_rows));
+    }
+    index_t partial_states(const embeddings& own, const embeddings& other) const {
+        return split_of_rows(own, other).splits * products::row_parts * own.count;
+    }
+
+    /// The first slab of a matrix, which no other is larger than.
+    weight_slab slab_of(const embeddings& own, const embeddings& other) const {
+        const auto padded = [](index_t count, index_t tile) { return blocks_for(count, tile) * tile; };
+        const index_t columns = (std::min)(padded(other.count, products::tile_columns), machine_.slab_columns);
+        const index_t room = machine_.slab_bytes / static_cast<index_t>(sizeof(unit)) / (std::max)(columns, index_t(1));
+        const index_t rows = (std::max)(room / products::tile_rows, index_t(1)) * products::tile_rows;
+        return {0, (std::min)(rows, own.count), 0, columns};
+    }
+    /// Sums are made of 256 columns of rows at a time, of 128 where that leaves less of the last tile unused.
+    bool narrow() const { return blocks_for(pitch_, 128) % 2 != 0; }
+    template <class F>
+    auto with_sums(F&& f) const {
+        using wide = typename arithmetic::sums;
+        using narrow_type = typename arithmetic::narrow_sums;
+        if constexpr (!std::is_same_v<wide, narrow_type>) {
+            if (narrow()) return f(std::type_identity<narrow_type>());
+        }
+        return f(std::type_identity<wide>());
+    }
+    tile_split split_of_sums(const weight_slab& s) const {
+        return with_sums([&]<class Sums>(std::type_identity<Sums>) {
+            return split_of_columns(s.columns,
+                                    blocks_for(s.rows, Sums::tile_rows) * blocks_for(pitch_, Sums::tile_columns));
+        });
     }
 
     const embeddings& other() const { return one_set ? rows_ : columns_; }
-    rows_type values_of_rows(const embeddings& e) const { return {e.values, e.units, e.factor, pitch_}; }
+    rows_type values_of_rows(const embeddings& e) const {
+        return {e.values, e.units, e.factor, pitch_, layout::rows_for(e.count)};
+    }
     rows_type partner_rows() const {
         if constexpr (one_set) {
             return values_of_rows(rows_).from(n_);
@@ -238,9 +283,9 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     }
     auto operand(const embeddings& e) const {
         if constexpr (has_units) {
-            return packed_rows<unit, T>{e.units, e.factor, e.count, pitch_};
+            return packed_rows<unit, T>{e.units, e.factor, e.count, pitch_, layout::rows_for(e.count)};
         } else {
-            return packed_rows<unit, T>{e.values, nullptr, e.count, pitch_};
+            return packed_rows<unit, T>{e.values, nullptr, e.count, pitch_, e.count};
         }
     }
     kept kept_of(index_t first) const { return {kept_ + first, selfsame::detail::saved_rows<Objective>(n_)}; }
@@ -251,27 +296,32 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     void pack(const Input& input, const embeddings& to, index_t first) const {
         const auto from = rows_of(as_tensor<2>(input));
         using E = std::remove_reference_t<decltype(from.at(0, 0))>;
-        const auto at = [](auto* p, index_t offset) { return p == nullptr ? nullptr : p + offset; };
-        machine_.launch(warp_each::blocks(from.count), pack_rows<T, unit, E, similarity>{{},
-                                                                                         from,
-                                                                                         pitch_,
-                                                                                         at(to.values, first * pitch_),
-                                                                                         at(to.units, first * pitch_),
-                                                                                         at(to.factor, first),
-                                                                                         at(to.inverse_norm, first)});
+        const index_t end = first + from.count == to.count ? layout::rows_for(to.count) : first + from.count;
+        machine_.launch(warp_each::blocks(end - first), pack_rows<T, unit, E, similarity>{{},
+                                                                                          from,
+                                                                                          first,
+                                                                                          end,
+                                                                                          pitch_,
+                                                                                          layout::rows_for(to.count),
+                                                                                          to.values,
+                                                                                          to.units,
+                                                                                          to.factor,
+                                                                                          to.inverse_norm});
     }
 
-    tile_walk<products, Objective> walk(const embeddings& own, const embeddings& other, const split& s) const {
-        return {objective_, logit_, operand(own), operand(other), excluded_diagonals::of<negatives>(n_), s};
+    tile_walk<products, Objective> walk(const embeddings& own, const embeddings& other) const {
+        return {objective_, logit_, operand(own), operand(other), excluded_diagonals::of<negatives>(n_)};
     }
 
     void reduce(const embeddings& own, const embeddings& other, index_t first) {
-        const split s(own.count, other.count, 1, machine_.enough_blocks);
-        machine_.launch(s.row_blocks * s.splits, reduce_tiles<products, Objective>{walk(own, other, s), states_});
+        using kernel = reduce_tiles<products, Objective>;
+        const tile_split split = split_of_rows(own, other);
+        const index_t row_blocks = blocks_for(own.count, products::tile_rows);
+        machine_.launch(row_blocks * split.splits, kernel{walk(own, other), row_blocks, split, states_});
         machine_.launch(
-            thread_each::blocks(own.count),
-            finish_rows<T, Objective>{
-                {}, objective_, states_, own.count, s.splits, positive_logit_, n_, kept_of(first), loss_ + first});
+            warp_each::blocks(own.count),
+            finish_rows<T, products, Objective>{
+                {}, objective_, states_, own.count, split.splits, positive_logit_, n_, kept_of(first), loss_ + first});
     }
 
     template <class Upstream>
@@ -288,36 +338,59 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
                                                                                     pull_});
     }
 
+    /// done(sums) for the rows' gradients, as many rows at a time as a slab has.
+    template <bool OwnLosses, bool OtherLosses, class Done>
+    void each_slab(const embeddings& own, const embeddings& other, weighted own_losses, weighted other_losses,
+                   Done&& done) const {
+        const weight_slab whole = slab_of(own, other);
+        if (own.count == 0) return;
+        const tile_split split = split_of_sums(whole);
+        for (index_t row0 = 0; row0 < own.count; row0 += whole.rows) {
+            const index_t rows = (std::min)(whole.rows, own.count - row0);
+            for (index_t column0 = 0; column0 < other.count; column0 += whole.columns) {
+                const index_t left = blocks_for(other.count - column0, products::tile_columns) * products::tile_columns;
+                const weight_slab slab{row0, rows, column0, (std::min)(whole.columns, left)};
+                weigh_slab<OwnLosses, OtherLosses>(own, other, own_losses, other_losses, slab);
+                sum_slab(other, slab, split, column0 > 0);
+            }
+            done(sums_of{row0, rows, split.splits});
+        }
+    }
     template <bool OwnLosses, bool OtherLosses>
-    partial_sums sums(const embeddings& own, const embeddings& other, weighted own_losses,
-                      weighted other_losses) const {
-        const split s(own.count, other.count, chunks(), machine_.enough_blocks);
-        machine_.launch(s.row_blocks * s.splits * chunks(), gradient_tiles<products, Objective, OwnLosses, OtherLosses>{
-                                                                walk(own, other, s), own_losses, other_losses, sums_});
-        return {s.splits, own.count * pitch_};
+    void weigh_slab(const embeddings& own, const embeddings& other, weighted own_losses, weighted other_losses,
+                    const weight_slab& slab) const {
+        const index_t row_blocks = blocks_for(slab.rows, products::tile_rows);
+        const tile_split split = split_of_columns(slab.columns, row_blocks);
+        machine_.launch(row_blocks * split.splits,
+                        weigh_tiles<products, Objective, OwnLosses, OtherLosses>{
+                            walk(own, other), own_losses, other_losses, slab, row_blocks, split, weights_});
+    }
+    void sum_slab(const embeddings& other, const weight_slab& slab, const tile_split& split, bool more) const {
+        with_sums([&]<class Sums>(std::type_identity<Sums>) {
+            const index_t row_blocks = blocks_for(slab.rows, Sums::tile_rows);
+            const index_t chunks = blocks_for(pitch_, Sums::tile_columns);
+            machine_.launch(row_blocks * chunks * split.splits,
+                            sum_tiles<Sums>{slab, weights_, operand(other), row_blocks, chunks, split, sums_, more});
+        });
     }
 
+    /// Gradients of those rows of `found` that are among the n_ from `first`, or m_ where they are the queue's.
     template <class Target>
-    void finish(partial_sums found, const embeddings& e, index_t first, index_t count, const rows_type& partners,
-                double* slopes, const Target& target) const {
+    void finish(sums_of found, const embeddings& e, index_t first, const rows_type& partners, double* slopes,
+                const Target& target) const {
+        const index_t begin = (std::max)(found.first, first);
+        const index_t end = (std::min)(found.first + found.count, one_set ? first + n_ : e.count);
+        if (begin >= end) return;
+        const index_t of = begin - first;  // in the target
         const auto launch = [&]<class E>(const strided_rows<E>& to) {
-            machine_.launch(warp_each::blocks(count), finish_gradients<T, unit, E, similarity>{
-                                                          {},
-                                                          sums_ + first * pitch_,
-                                                          found.splits,
-                                                          found.stride,
-                                                          values_of_rows(e).from(first),
-                                                          partners,
-                                                          pull_,
-                                                          similarity::normalizes ? e.inverse_norm + first : nullptr,
-                                                          count,
-                                                          logit_.scale,
-                                                          slopes,
-                                                          to,
-                                                          adds});
+            machine_.launch(end - begin, finish_gradients<T, unit, E, similarity>{
+                                             sums_ + (begin - found.first) * pitch_, found.splits, found.count * pitch_,
+                                             values_of_rows(e).from(begin), partners.from(of), pull_ + of,
+                                             similarity::normalizes ? e.inverse_norm + begin : nullptr, end - begin,
+                                             logit_.scale, slopes == nullptr ? nullptr : slopes + of, to, adds});
         };
         if constexpr (!is_none<Target>) {
-            launch(rows_of(target));
+            launch(rows_of(target).from(of));
         } else if (slopes != nullptr) {
             launch(strided_rows<T>{});
         }
@@ -340,6 +413,7 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
     T* weight_ = nullptr;
     T* pull_ = nullptr;
     double* slopes_ = nullptr;
+    unit* weights_ = nullptr;
     T* sums_ = nullptr;
     scratch<policy> memory_;
 };

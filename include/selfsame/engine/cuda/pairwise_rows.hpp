@@ -9,13 +9,13 @@
 
 namespace selfsame::inline SELFSAME_ISA::device {
 
-/// Puts the splits' states of rows together. Row i of sample i or i - samples has the sample's positive.
-template <class T, class Objective>
-struct finish_rows : thread_each {
+/// Puts the partial states of rows together. Row i of sample i or i - samples has the sample's positive.
+template <class T, class Products, class Objective>
+struct finish_rows : warp_each {
     using reducer = typename Objective::template reducer<T>;
     static constexpr const char* name = "finish_rows";
     Objective objective;
-    const reducer* partial;
+    const reducer* partial;  // of `splits` times as many groups of threads as there are for a row
     index_t count, splits;
     const T* positive_logit;
     index_t samples;
@@ -28,7 +28,10 @@ struct finish_rows : thread_each {
         if (i >= count) return;
         const T y = positive_logit[i < samples ? i : i - samples];
         reducer state = reducer::around(y);
-        for (index_t s = 0; s < splits; ++s) state.merge(partial[s * count + i]);
+        const index_t parts = splits * Products::template held<C>::row_groups;
+        for (index_t s = c.lane(); s < parts; s += warp_size) state.merge(partial[s * count + i]);
+        for (int mask = 1; mask < warp_size; mask *= 2) state.merge(c.shuffle_xor(state, mask));
+        if (c.lane() != 0) return;
         const T value = state.value();
         kept.put(i, objective.keep(value, y));
         loss[i] = objective.loss(value, y);
@@ -142,11 +145,16 @@ struct weigh_rows : thread_each {
 };
 
 /// Gradients of rows: scale (sum of the splits' partial sums + pull x partner), through the normalization, into `to`.
-/// slope_i takes <gradient, row> before that. `to` without data: only slopes are wanted; no partner: no pull.
+/// slope_i takes <gradient, row> before that. `to` without data: only slopes are wanted; no partner: no pull. A block
+/// has a row.
 template <class T, class U, class E, class Similarity>
-struct finish_gradients : warp_each {
+struct finish_gradients {
     static constexpr const char* name = "finish_gradients";
-    T* partial;  // of `stride` values a split; null: none
+    static constexpr int threads = 128, resident = 4;
+    struct shared {
+        T inner[threads / warp_size];
+    };
+    T* partial;  // of `stride` values a split; the first is overwritten; null: none
     index_t splits, stride;
     row_values<T, U> rows, partners;  // partners without data: none
     const T *pull, *inverse_norm;
@@ -158,31 +166,60 @@ struct finish_gradients : warp_each {
 
     template <block_context C>
     SELFSAME_DEVICE void operator()(C& c) const {
-        const index_t i = item(c);
-        if (i >= count) return;
+        constexpr int together = 4;
+        const index_t i = c.block();
         T inner = T(0);
-        for (index_t k = c.lane(); k < rows.pitch; k += warp_size)
-            inner = math::fma(gradient(i, k), rows.at(i, k), inner);
+        for (index_t k = c.thread() * together; k < rows.pitch; k += threads * together) {
+            const quad<T> g = gradient(i, k), row = rows.four(i, k);
+            SELFSAME_UNROLL_ALL
+            for (int r = 0; r < together; ++r) inner = math::fma(g.v[r], row.v[r], inner);
+        }
+        auto& s = c.template shared<shared>();
         inner = warp_sum(c, inner);
-        if (slope != nullptr && c.lane() == 0) slope[i] = double(inner);
+        if (c.lane() == 0) c.write(s.inner[c.warp()], inner);
+        c.sync();
+        inner = c.read(s.inner[0]);
+        for (int w = 1; w < threads / warp_size; ++w) inner = inner + c.read(s.inner[w]);
+        if (slope != nullptr && c.thread() == 0) slope[i] = double(inner);
         if (to.data == nullptr) return;
         T factor = T(1), along = T(0);
         if constexpr (Similarity::normalizes) {
             factor = inverse_norm[i];
             along = factor >= T(1 / Similarity::epsilon) ? T(0) : inner;
         }
-        for (index_t k = c.lane(); k < to.width; k += warp_size) {
-            const T g = factor * math::fma(-along, rows.at(i, k), gradient(i, k));
-            E& e = to.at(i, k);
-            e = element_cast<E>(adds ? element_cast<T>(e) + g : g);
+        for (index_t k = c.thread() * together; k < to.width; k += threads * together) {
+            const quad<T> g = splits > 0 ? read_together(sum_at(i, k)) : gradient(i, k), row = rows.four(i, k);
+            SELFSAME_UNROLL_ALL
+            for (int r = 0; r < together; ++r) {
+                if (k + r >= to.width) continue;
+                const T v = factor * math::fma(-along, row.v[r], g.v[r]);
+                E& e = to.at(i, k + r);
+                e = element_cast<E>(adds ? element_cast<T>(e) + v : v);
+            }
         }
     }
 
   private:
-    SELFSAME_DEVICE T gradient(index_t i, index_t k) const {
-        T g = partners.has_data() ? pull[i] * partners.at(i, k) : T(0);
-        for (index_t s = 0; s < splits; ++s) g = g + partial[s * stride + i * rows.pitch + k];
-        return scale * g;
+    SELFSAME_DEVICE quad<T>* sum_at(index_t i, index_t k) const {
+        return reinterpret_cast<quad<T>*>(partial + i * rows.pitch + k);
+    }
+    /// Left where the first split's was, for the same thread.
+    SELFSAME_DEVICE quad<T> gradient(index_t i, index_t k) const {
+        quad<T> g{};
+        for (index_t s = 0; s < splits; ++s) {
+            const quad<T> more = read_together(sum_at(i, k + s * stride));
+            SELFSAME_UNROLL_ALL
+            for (int r = 0; r < 4; ++r) g.v[r] = g.v[r] + more.v[r];
+        }
+        if (partners.has_data()) {
+            const quad<T> partner = partners.four(i, k);
+            SELFSAME_UNROLL_ALL
+            for (int r = 0; r < 4; ++r) g.v[r] = math::fma(pull[i], partner.v[r], g.v[r]);
+        }
+        SELFSAME_UNROLL_ALL
+        for (int r = 0; r < 4; ++r) g.v[r] = scale * g.v[r];
+        if (splits > 0) write_together(sum_at(i, k), g);
+        return g;
     }
 };
 

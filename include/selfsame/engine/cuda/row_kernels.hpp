@@ -17,6 +17,8 @@ struct strided_rows {
     index_t count = 0, width = 0, row_step = 0, step = 0;
 
     constexpr E& at(index_t i, index_t k) const { return data[i * row_step + k * step]; }
+    /// Without the first i.
+    constexpr strided_rows from(index_t i) const { return {data + i * row_step, count - i, width, row_step, step}; }
 };
 template <class Tensor>
 auto rows_of(const Tensor& x) {
@@ -62,12 +64,13 @@ struct thread_each {
 };
 
 /// Rows transformed as the similarity wants: in the type of the computation, as units (see `packed_rows`), or both;
-/// zero from the width to the pitch.
+/// zero from the width to the pitch. Row i becomes row first + i; those from there to `end` that are not given are
+/// zero.
 template <class T, class U, class E, class Similarity>
 struct pack_rows : warp_each {
     static constexpr const char* name = "pack_rows";
     strided_rows<E> from;
-    index_t pitch;
+    index_t first, end, pitch, rows;
     T* values;        // null: not wanted
     U* units;         // null: not wanted
     T* factor;        // of units
@@ -75,29 +78,35 @@ struct pack_rows : warp_each {
 
     template <block_context C>
     SELFSAME_DEVICE void operator()(C& c) const {
-        const index_t i = item(c);
-        if (i >= from.count) return;
+        const index_t i = item(c), at = first + i;
+        if (at >= end) return;
+        if (i >= from.count) {
+            if (c.lane() == 0) factor[at] = T(0);
+            for (index_t k = c.lane(); k < pitch; k += warp_size) units[place(at, k)] = U();
+            return;
+        }
         T scale = T(1);
         if constexpr (Similarity::normalizes) {
             const double length = norm(c, i);
             scale = T(1 / (math::max)(Similarity::epsilon, length));
-            if (c.lane() == 0) inverse_norm[i] = scale;
+            if (c.lane() == 0) inverse_norm[at] = scale;
         }
         if (values != nullptr) {
             for (index_t k = c.lane(); k < pitch; k += warp_size) {
-                values[i * pitch + k] = k < from.width ? scale * value(i, k) : T(0);
+                values[at * pitch + k] = k < from.width ? scale * value(i, k) : T(0);
             }
         }
         if (units != nullptr) {
             const T unit = power_of_two(scale);
-            if (c.lane() == 0) factor[i] = scale / unit;
+            if (c.lane() == 0) factor[at] = scale / unit;
             for (index_t k = c.lane(); k < pitch; k += warp_size) {
-                units[i * pitch + k] = element_cast<U>(k < from.width ? unit * value(i, k) : T(0));
+                units[place(at, k)] = element_cast<U>(k < from.width ? unit * value(i, k) : T(0));
             }
         }
     }
 
   private:
+    constexpr index_t place(index_t i, index_t k) const { return unit_layout<U>::offset(i, k, pitch, rows); }
     SELFSAME_DEVICE T value(index_t i, index_t k) const { return element_cast<T>(from.at(i, k)); }
 
     // The largest that is not above x, and no subnormal one.

@@ -319,7 +319,8 @@ class row_walk {
 
     template <class Row, class... X>
     SELFSAME_INLINE V element(V at, const Row& row, X... x) const {
-        if constexpr (requires { policy_.element(x..., row, at); }) {
+        // nvcc's front end fails to see members and packs of the function in a requires-expression.
+        if constexpr (requires(const Policy& p, const Row& r, V v, X... given) { p.element(given..., r, v); }) {
             return policy_.element(x..., row, at);
         } else {
             return policy_.element(x..., row);
