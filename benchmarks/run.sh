@@ -2,12 +2,15 @@
 # benchmarks/run.sh micro [REGEX]
 # benchmarks/run.sh peers [REGEX]
 # benchmarks/run.sh compile [REGEX]
+# benchmarks/run.sh gpu [REGEX]
 #
 # micro: the Google Benchmark suite, a part of it built with clang, for AVX2 and for the oldest x86-64, and OpenBLAS
 #        on each of its kernels; the results are in build/benchmarks/micro.json. Then extra memory of a call by size.
 # peers: this library beside others, which are installed into build/venv; build/benchmarks/peers.json.
 # compile: seconds to compile a unit that includes one public header, and its lines after preprocessing;
 #        build/benchmarks/compile.json.
+# gpu: where there are a GPU, nvcc and a PyTorch that uses it: the tests on it, alone and under compute-sanitizer, and the
+#      library beside PyTorch; the dated record is build/benchmarks/gpu.json, earlier ones are in benchmarks/gpu.
 #
 # benchmarks/table.py prints what is there as the tables of the README.
 set -euo pipefail
@@ -127,6 +130,21 @@ PYTHON
     say "results: $out/peers.json"
 }
 
+gpu() {
+    command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null || fail "no GPU is in reach"
+    command -v nvcc >/dev/null || fail "nvcc is not installed"
+    local python=python3
+    if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+        python_packages torch numpy
+        python=build/venv/bin/python
+    fi
+    install_packages libgtest-dev
+    build benchmarks release "gpu gpu_tests" -DSELFSAME_BUILD_TESTS=ON -DSELFSAME_GPU=ON
+    "$python" benchmarks/gpu/record.py "$out/bin/libgpu.so" --tests "$out/bin/gpu_tests" --only "$regex" \
+        --out "$out/gpu.json"
+    say "results: $out/gpu.json"
+}
+
 # One line of the table: NAME FILE. The best of three, since other work on the machine only ever adds.
 compile_row() {
     local best=999999 lines started took
@@ -168,7 +186,7 @@ compile() {
 }
 
 case $job in
-micro | peers | compile)
+micro | peers | compile | gpu)
     install_toolchain
     "$job"
     ;;
