@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -242,33 +243,47 @@ class fiber_context_of {
         return of_threads[static_cast<std::size_t>(block_.current())];
     }
 
-    /// An element of a line of 128 bytes from `matrix` on: the hardware swaps pieces by bits of the address.
-    template <class U>
-    float element(const void* lines, int line, int k, const product& p) {
+    /// Neighbours in a piece of a line of 128 bytes from `lines` on: the hardware swaps pieces by bits of the address.
+    template <class U, int N>
+    void take(const void* lines, int line, int k, const product& p, float (&to)[N]) {
         auto address = reinterpret_cast<std::uintptr_t>(lines) + static_cast<std::uintptr_t>(128 * line + 2 * k);
         address ^= (address >> 7 & 7) << 4;
-        const auto* unit = reinterpret_cast<const U*>(address);
-        memory_.reads_as_operand(unit, sizeof(U), own(products_).sees_before, p.at);
-        return static_cast<float>(*unit);
+        const auto* units = reinterpret_cast<const U*>(address);
+        memory_.reads_as_operand(units, N * sizeof(U), own(products_).sees_before, p.at);
+        for (int n = 0; n < N; ++n) to[n] = static_cast<float>(units[n]);
     }
     template <class U>
     static void multiply_now(fiber_context_of& c, const product& p) {
         const int row0 = c.warp() % 4 * 16 + c.lane() / 4;
-        float left[2][16];
+        float left[2][2][8];
         for (int m = 0; m < 2; ++m) {
-            for (int k = 0; k < 16; ++k) left[m][k] = c.template element<U>(p.a, row0 + 8 * m, k, p);
+            for (int h = 0; h < 2; ++h) c.template take<U>(p.a, row0 + 8 * m, 8 * h, p, left[m][h]);
         }
-        for (int n = 0; n < p.columns; ++n) {
-            const int column = n / 2 * 8 + c.lane() % 4 * 2 + n % 2;
-            float sum[2] = {};
-            for (int k = 0; k < 16; ++k) {
-                const float right = p.transposed ? c.template element<U>(p.b, column / 64 * 64 + k, column % 64, p)
-                                                 : c.template element<U>(p.b, column, k, p);
-                for (int m = 0; m < 2; ++m) sum[m] += left[m][k] * right;
+        for (int n = 0; n < p.columns; n += 2) {
+            const int column = n / 2 * 8 + c.lane() % 4 * 2;
+            float right[2][16];
+            if (p.transposed) {
+                for (int k = 0; k < 16; ++k) {
+                    float two[2];
+                    c.template take<U>(p.b, column / 64 * 64 + k, column % 64, p, two);
+                    for (int e = 0; e < 2; ++e) right[e][k] = two[e];
+                }
+            } else {
+                for (int e = 0; e < 2; ++e) {
+                    for (int h = 0; h < 2; ++h) {
+                        float eight[8];
+                        c.template take<U>(p.b, column + e, 8 * h, p, eight);
+                        std::copy(eight, eight + 8, right[e] + 8 * h);
+                    }
+                }
             }
-            for (int m = 0; m < 2; ++m) {
-                float& to = p.x[m * p.columns + n];
-                to = p.adds ? to + sum[m] : sum[m];
+            float sum[4] = {};
+            for (int k = 0; k < 16; ++k) {
+                for (int e = 0; e < 4; ++e) sum[e] += left[e / 2][k / 8][k % 8] * right[e % 2][k];
+            }
+            for (int e = 0; e < 4; ++e) {
+                float& to = p.x[e / 2 * p.columns + n + e % 2];
+                to = p.adds ? to + sum[e] : sum[e];
             }
         }
     }

@@ -32,20 +32,12 @@ class shared_memory {
     unsigned char* data() { return memory_; }
 
     void reads(const void* p, std::size_t bytes, const site& at) {
-        for_words(p, bytes, at, [&](shadow& s) {
-            if (s.copier >= 0) race("reads what is still being copied", s, s.copier, at);
-            if (s.written < 0) race("reads what nobody wrote", s, me(), at);
-            if (s.written == now() && s.writer != me())
-                race("reads what was written since the last sync", s, s.writer, at);
-            s.reader = s.read == now() && s.reader != me() ? several : me();
-            s.read = now();
-            s.read_at = at;
-        });
+        for_words(p, bytes, at, [&](shadow& s) { read(s, at); });
     }
     /// By what sees writes from before a certain barrier alone.
     void reads_as_operand(const void* p, std::size_t bytes, int sees_before, const site& at) {
-        reads(p, bytes, at);
         for_words(p, bytes, at, [&](shadow& s) {
+            read(s, at);
             if (s.written >= sees_before) race("multiplies what products may not see yet", s, s.writer, at);
         });
     }
@@ -79,6 +71,14 @@ class shared_memory {
     int me() const { return block_.current(); }
     int now() const { return block_.epoch(); }
 
+    void read(shadow& s, const site& at) {
+        if (s.copier >= 0) race("reads what is still being copied", s, s.copier, at);
+        if (s.written < 0) race("reads what nobody wrote", s, me(), at);
+        if (s.written == now() && s.writer != me()) race("reads what was written since the last sync", s, s.writer, at);
+        s.reader = s.read == now() && s.reader != me() ? several : me();
+        s.read = now();
+        s.read_at = at;
+    }
     void write(shadow& s, const site& at) {
         if (s.copier >= 0) race("writes what is still being copied", s, s.copier, at);
         if (s.written == now() && s.writer != me())
