@@ -118,17 +118,22 @@ TEST(cuda_pairwise, passes_on_nan) {
     }
 }
 
-// Few rows against many columns, one block a tile or all of them in one.
+// Few rows against many columns, one block a tile or all of them in one; the second slab of weights is narrower.
 TEST(cuda_pairwise, shares_columns_among_any_number_of_blocks) {
+    slab_columns = 512;
     for (const index_t blocks : {1, 3, 1000}) {
         enough_blocks = blocks;
-        for (const bool bfloat_products : {false, true}) {
-            problem p = random_problem(contrast::queue, 20, 18, 500, 29);
-            p.bfloat_products = bfloat_products;
-            EXPECT_EQ(complaints_of(p, bfloat_products ? closeness{5e-3, 8e-3} : closeness{}), "");
+        for (const int how : {0, 1, 2}) {
+            problem p = random_problem(contrast::queue, 20, 18, 700, 29);
+            p.bfloat_products = how > 0;
+            warpgroups = how == 2;
+            if (warpgroups) p.types = elements::bfloats;
+            EXPECT_EQ(complaints_of(p, how > 0 ? closeness{5e-3, 8e-3} : closeness{}), "");
         }
     }
+    warpgroups = false;
     enough_blocks = 4;
+    slab_columns = 256;
 }
 
 TEST(cuda_pairwise, gives_the_same_bits_in_every_thread_order) {

@@ -371,10 +371,12 @@ struct sum_tiles {
         const index_t row0 = c.block() % row_blocks * Sums::tile_rows;
         const index_t column0 = c.block() / row_blocks % chunks * Sums::tile_columns;
         const index_t which = c.block() / row_blocks / chunks;
+        const index_t first = split.first(which);
         const index_t end = split.first(which + 1) < slab.columns ? split.first(which + 1) : slab.columns;
+        if (first >= end) return;  // a later slab may have fewer columns than the first
         T x[R][N];
         Sums::sum(c, c.template shared<shared>(), slab.template operand<Sums>(weights), row0, b, slab.column0, column0,
-                  split.first(which), end, x);
+                  first, end, x);
         T* const to = partial + which * slab.rows * b.pitch;
         SELFSAME_UNROLL_ALL
         for (int m = 0; m < R; ++m) {
