@@ -3,7 +3,7 @@
 #include <type_traits>
 
 #include "selfsame/core/math.hpp"
-#include "selfsame/engine/cuda/block_context.hpp"
+#include "selfsame/engine/cuda/packed_rows.hpp"
 #include "selfsame/engine/excluded_diagonals.hpp"
 
 /// \file
