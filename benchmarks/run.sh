@@ -131,7 +131,7 @@ PYTHON
 }
 
 gpu() {
-    command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null || fail "no GPU is in reach"
+    nvidia-smi -L >/dev/null 2>&1 || fail "no GPU is in reach"
     command -v nvcc >/dev/null || fail "nvcc is not installed"
     local python=python3
     if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
