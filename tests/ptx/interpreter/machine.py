@@ -20,6 +20,7 @@ from . import (
     control,
     conversion,
     matrices,
+    warpgroups,
     warps,
 )  # noqa: F401  (they register opcodes)
 from .block import Block
