@@ -107,11 +107,7 @@ void selfsame_free_energy(int bfloats, double temperature, const void* logits, v
     const selfsame::logit_scores<selfsame::free_energy> set{temperature};
     const auto call = [&]<class E>(const E* from, E* to) {
         const auto v = selfsame::vector<device>(static_cast<float*>(values), n);
-        if (gradient == nullptr) {
-            selfsame::forward(policy, set, matrix<device>(from, n, d), v);
-        } else {
-            selfsame::value_and_grad(policy, set, matrix<device>(from, n, d), v, matrix<device>(to, n, d));
-        }
+        selfsame::value_and_grad(policy, set, matrix<device>(from, n, d), v, matrix<device>(to, n, d));
     };
     if (bfloats != 0) {
         call(static_cast<const bfloat16*>(logits), static_cast<bfloat16*>(gradient));

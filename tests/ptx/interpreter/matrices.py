@@ -23,14 +23,19 @@ _LANE = np.arange(WARP)
 _G, _T = _LANE // 4, _LANE % 4
 
 
-def whole_warps(block, mask):
-    """Warps that take part; each must do so with all of its lanes."""
-    lanes = mask.reshape(block.warps, WARP)
-    some, every = lanes.any(1), lanes.all(1)
+def whole_warps(block, mask, together=1):
+    """Warps, or warpgroups of so many, that take part; each must do so with all of its threads."""
+    threads = together * WARP
+    if block.width % threads:
+        raise DivergenceError(f"an operation of {threads} threads in a block of {block.width}")
+    taking_part = mask.reshape(-1, threads)
+    some, every = taking_part.any(1), taking_part.all(1)
     if (some != every).any():
-        warp = int(np.argmax(some != every))
+        which = int(np.argmax(some != every))
+        name, unit = ("warp", "lanes") if together == 1 else ("warpgroup", "threads")
         raise DivergenceError(
-            f"block {block.index}: {int(lanes[warp].sum())} of 32 lanes of warp {warp} are at a matrix operation"
+            f"block {block.index}: {int(taking_part[which].sum())} of {threads} {unit} of {name} {which} are at a "
+            "matrix operation"
         )
     return np.flatnonzero(some)
 

@@ -13,25 +13,12 @@ from .block import WARP
 from .dispatch import opcode
 from .errors import DivergenceError, UnsupportedError
 from .frames import reader, writer
+from .matrices import whole_warps
 from .numerics import widen
 
 _GROUP = 4 * WARP
 _LANE = np.arange(_GROUP) % WARP
 _ROW, _COLUMN = np.arange(_GROUP) // WARP * 16 + _LANE // 4, 2 * (_LANE % 4)
-
-
-def whole_warpgroups(block, mask):
-    """Warpgroups that take part; each must do so with all of its threads."""
-    if block.width % _GROUP:
-        raise DivergenceError(f"a warpgroup's operation in a block of {block.width} threads")
-    threads = mask.reshape(-1, _GROUP)
-    some, every = threads.any(1), threads.all(1)
-    if (some != every).any():
-        group = int(np.argmax(some != every))
-        raise DivergenceError(
-            f"block {block.index}: {int(threads[group].sum())} of 128 threads of warpgroup {group} are at its operation"
-        )
-    return np.flatnonzero(some)
 
 
 def _one_of(values, group, what):
@@ -67,7 +54,7 @@ def _warpgroup(instruction):
     if action in ("fence", "commit_group", "wait_group"):
 
         def wait(block, group, mask):
-            whole_warpgroups(block, mask)
+            whole_warps(block, mask, 4)
 
         return wait
     shape = next((re.fullmatch(r"m64n(\d+)k16", modifier) for modifier in instruction.modifiers if modifier[0] == "m"
@@ -86,7 +73,7 @@ def _warpgroup(instruction):
     def run(block, group, mask):
         frame = group.frame
         found = [read(frame).copy() for read in reads]
-        for g in whole_warpgroups(block, mask):
+        for g in whole_warps(block, mask, 4):
             a = _lines(block, _one_of(left(frame), g, "the left matrix"), 64, 16, False)
             descriptor = _one_of(right(frame), g, "the right matrix")
             b = _lines(block, descriptor, 16, columns, True) if transposed_b else _lines(

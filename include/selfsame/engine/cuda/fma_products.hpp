@@ -26,7 +26,7 @@ struct fma_block {
     /// each other.
     template <class>
     struct held {
-        static constexpr int rows = Rows, columns = Columns, row_lanes = 16, run = 4;
+        static constexpr int rows = Rows, columns = Columns, row_lanes = fma_block::row_lanes, run = 4;
         static constexpr int row(int thread, int m) { return thread / row_lanes * rows + m; }
         static constexpr int column(int thread, int n) {
             return n / run * (run * row_lanes) + thread % row_lanes * run + n % run;

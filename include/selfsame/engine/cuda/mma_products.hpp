@@ -128,6 +128,14 @@ struct mma_block {
         }
     }
 
+    /// Starts the copies that the first steps wait for.
+    template <block_context C, class Fill>
+    SELFSAME_DEVICE static void start(C& c, slices& s, Fill&& fill) {
+        for (int n = 0; n < mma_slots - 2; ++n) {
+            fill(s.of[n]);
+            c.copy_commit();
+        }
+    }
     /// One step: waits for its slice, multiplies, and starts the copy of a later slice, into the slot that was
     /// multiplied two steps ago: every thread that is past the barrier has waited for that.
     template <bool Transposed, block_context C, int M, int N, class Fill>
@@ -180,10 +188,7 @@ struct mma_products : mma_block<U, 256> {
             next_k += depth;
             if (next_k == pitch) next_k = 0, next_column0 += tile_columns;
         };
-        for (int n = 0; n < mma_slots - 2; ++n) {
-            fill(s.of[n]);
-            c.copy_commit();
-        }
+        block::start(c, s, fill);
         unsigned slot = 0;
         for (index_t column0 = first; column0 < last; column0 += tile_columns) {
             static_assert(threads == tile_columns);
@@ -281,10 +286,7 @@ struct mma_sums : mma_block<U, Columns> {
             }
             next += depth;
         };
-        for (int n = 0; n < mma_slots - 2; ++n) {
-            fill(s.of[n]);
-            c.copy_commit();
-        }
+        block::start(c, s, fill);
         block::clear(c, x);
         unsigned slot = 0;
         for (index_t j = first; j < end; j += depth) block::template step<true>(c, s, slot++, x, j == first, fill);

@@ -386,8 +386,8 @@ class pairwise_pass : public pairwise_arguments<memory_space::device, Objective,
             machine_.launch(end - begin, finish_gradients<T, unit, E, similarity>{
                                              sums_ + (begin - found.first) * pitch_, found.splits, found.count * pitch_,
                                              values_of_rows(e).from(begin), partners.from(of), pull_ + of,
-                                             similarity::normalizes ? e.inverse_norm + begin : nullptr, end - begin,
-                                             logit_.scale, slopes == nullptr ? nullptr : slopes + of, to, adds});
+                                             similarity::normalizes ? e.inverse_norm + begin : nullptr, logit_.scale,
+                                             slopes == nullptr ? nullptr : slopes + of, to, adds});
         };
         if constexpr (!is_none<Target>) {
             launch(rows_of(target).from(of));

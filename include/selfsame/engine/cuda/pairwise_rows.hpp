@@ -158,7 +158,6 @@ struct finish_gradients {
     index_t splits, stride;
     row_values<T, U> rows, partners;  // partners without data: none
     const T *pull, *inverse_norm;
-    index_t count;
     T scale;
     double* slope;
     strided_rows<E> to;
