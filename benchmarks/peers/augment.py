@@ -475,7 +475,8 @@ def main():
     c = Comparison(__doc__, [SIZE])
     c.torchvision = ".".join(torchvision.__version__.split("+")[0].split(".")[:2])
     c.kornia = kornia_operations()
-    c.albumentations = {name: (lambda x, op=op: op(image=x)["image"])
+    # A flip gives the same memory, read backwards: others have it written.
+    c.albumentations = {name: (lambda x, op=op: numpy.ascontiguousarray(op(image=x)["image"]))
                         for name, op in albumentations_operations().items()}
     rows = []
     for threads in c.threads():

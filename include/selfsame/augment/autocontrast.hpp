@@ -9,6 +9,8 @@ namespace selfsame::inline SELFSAME_ISA::augment {
 
 /// Every channel is stretched from its least and greatest value to 0 and 1; one of a single value stays.
 struct autocontrast {
+    static constexpr bool by_channel = true;
+
     struct parameters {};
     struct prepared {
         float low[3], factor[3];

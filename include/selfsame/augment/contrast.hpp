@@ -11,6 +11,8 @@ namespace selfsame::inline SELFSAME_ISA::augment {
 struct contrast {
     float strength = 0;
 
+    static constexpr bool by_channel = true;
+
     struct parameters {
         float factor;
     };

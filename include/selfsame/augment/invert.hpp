@@ -9,6 +9,8 @@ namespace selfsame::inline SELFSAME_ISA::augment {
 
 /// x becomes 1 - x.
 struct invert {
+    static constexpr bool by_channel = true;
+
     struct parameters {};
 
     void check(std::int32_t) const {}

@@ -14,6 +14,8 @@ struct normalize {
     channel_values mean{0.0f};
     channel_values deviation{1.0f};
 
+    static constexpr bool by_channel = true;
+
     struct parameters {};
     struct prepared {
         float mean[channel_values::capacity], factor[channel_values::capacity];

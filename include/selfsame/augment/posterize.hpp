@@ -11,6 +11,8 @@ namespace selfsame::inline SELFSAME_ISA::augment {
 struct posterize {
     std::int32_t bits = 4;
 
+    static constexpr bool by_channel = true;
+
     struct parameters {};
     struct prepared {
         float levels;

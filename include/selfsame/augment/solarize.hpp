@@ -11,6 +11,8 @@ namespace selfsame::inline SELFSAME_ISA::augment {
 struct solarize {
     float threshold = 0.5f;
 
+    static constexpr bool by_channel = true;
+
     struct parameters {};
     struct prepared {
         float threshold;

@@ -335,6 +335,17 @@ concept tabulating_op = image_op<Op> && requires(detail::prepared_t<Op> q) {
 template <class Op>
 inline constexpr bool needs_statistics = measuring_op<Op> || ranging_op<Op> || counting_op<Op>;
 
+/// Whether an operation makes the new value of a channel of the old one alone, wherever it lies: one that tabulates, or
+/// a pointwise one that says so by its member `by_channel`. Bytes that are to stay bytes are then not converted.
+template <class Op>
+inline constexpr bool maps_channels = [] {
+    if constexpr (requires { Op::by_channel; }) {
+        return Op::by_channel;
+    } else {
+        return tabulating_op<Op>;
+    }
+}();
+
 /// Whether an operation may change the size of an image.
 template <class Op>
 inline constexpr bool may_resize = [] {

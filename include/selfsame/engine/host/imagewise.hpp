@@ -4,6 +4,7 @@
 #include <string>
 
 #include "selfsame/engine/host/image_list.hpp"
+#include "selfsame/engine/host/imagewise_levels.hpp"
 #include "selfsame/engine/host/imagewise_run.hpp"
 
 /// \file
@@ -141,10 +142,19 @@ void run_task(const view_task<record<Ops...>, Out, Draw>& task, const image_list
     image_shape shape = images.shape(n);
     for_each_operation(task.operations,
                        [&](const auto& op, auto index) { append_steps<C>(end, op, get<index()>(parameters), shape); });
-    runner.run(steps, end, images[n],
-               {out.data_handle() + n * out.stride(0), out.stride(1), out.stride(2), out.stride(3),
-                static_cast<std::size_t>(out.size()) * sizeof(element) >= far_beyond_caches, put_row<element, C>,
-                std::is_same_v<element, float> && out.stride(3) == 1});
+    const image<T> given = images[n];
+    const image_target target{out.data_handle() + n * out.stride(0),
+                              out.stride(1),
+                              out.stride(2),
+                              out.stride(3),
+                              static_cast<std::size_t>(out.size()) * sizeof(element) >= far_beyond_caches,
+                              put_row<element, C>,
+                              std::is_same_v<element, float> && out.stride(3) == 1};
+    if constexpr (is_byte<T> && is_byte<element>) {
+        level_runner<C> levels(given, target, runner.workspace());
+        if (levels.takes(steps, end)) return levels.run(steps, end);
+    }
+    runner.run(steps, end, given, target);
 }
 
 }  // namespace detail

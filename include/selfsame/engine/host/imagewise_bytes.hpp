@@ -1,5 +1,6 @@
 #pragma once
 
+#include "selfsame/engine/host/byte_rows.hpp"
 #include "selfsame/engine/host/imagewise_resize.hpp"
 
 /// \file
@@ -113,7 +114,6 @@ struct byte_axis {
 namespace detail {
 
 typedef std::int32_t int_lanes __attribute__((vector_size(64)));
-typedef char byte_lanes __attribute__((vector_size(64)));
 
 SELFSAME_INLINE int_lanes load_lanes(const void* p) {
     int_lanes x;
@@ -124,21 +124,10 @@ SELFSAME_INLINE int_lanes load_lanes(const void* p) {
 template <int Parts>
 SELFSAME_INLINE int_lanes pick(const int_lanes (&from)[Parts], int_lanes places) {
     const auto p = reinterpret_cast<byte_lanes>(places);
-    const auto at = [&](int k) { return reinterpret_cast<byte_lanes>(from[k]); };
-#if defined(__clang__)
-    byte_lanes x = __builtin_ia32_permvarqi512(at(0), p);
-#else
-    byte_lanes x = __builtin_ia32_permvarqi512_mask(at(0), p, p, ~0ull);
-#endif
+    const auto at = [&](int k) { return permute_bytes(reinterpret_cast<byte_lanes>(from[k]), p); };
+    byte_lanes x = at(0);
     SELFSAME_UNROLL(4)
-    for (int k = 1; k < Parts; ++k) {
-        const unsigned long long later = ~0ull << (byte_axis::vector / Parts * k);
-#if defined(__clang__)
-        x = __builtin_ia32_selectb_512(later, __builtin_ia32_permvarqi512(at(k), p), x);
-#else
-        x = __builtin_ia32_permvarqi512_mask(at(k), p, x, later);
-#endif
-    }
+    for (int k = 1; k < Parts; ++k) x = select_bytes(~0ull << (byte_axis::vector / Parts * k), x, at(k));
     return reinterpret_cast<int_lanes>(x);
 }
 /// Adds the products of four unsigned with four signed bytes in each lane.

@@ -39,18 +39,27 @@ constexpr Out to_output(float x) {
 }
 
 /// `to_byte` of a vector of values.
-SELFSAME_INLINE void store_bytes(std::uint8_t* p, batch<float> x) {
-    constexpr int L = lanes<float>;
+SELFSAME_INLINE batch<std::int32_t> to_bytes(batch<float> x) {
     using V = batch<float>;
-    using integers = batch<std::int32_t>::native;
     // The greater of NaN and 0 is 0, in this order.
     const V y = (math::min)((math::max)(x * V(255.0f), V(0.0f)), V(255.0f)) + V(0.5f);
-    const auto i = __builtin_convertvector(y.v, integers);
-    typedef std::uint8_t bytes __attribute__((vector_size(L)));
+    return batch<std::int32_t>(__builtin_convertvector(y.v, batch<std::int32_t>::native));
+}
+SELFSAME_INLINE void store_bytes(std::uint8_t* p, batch<float> x) {
+    constexpr int L = lanes<float>;
+    const auto i = to_bytes(x).v;
 #if defined(SELFSAME_AVX512) && !defined(__clang__)  // as in load_values
     typedef char chars __attribute__((vector_size(16)));
-    const auto b = reinterpret_cast<bytes>(__builtin_ia32_pmovdb512_mask(i, chars{}, static_cast<unsigned short>(-1)));
+    const auto b = __builtin_ia32_pmovdb512_mask(i, chars{}, static_cast<unsigned short>(-1));
+#elif defined(__AVX2__) && !defined(__clang__)
+    typedef int ints __attribute__((vector_size(16)));
+    typedef short shorts __attribute__((vector_size(16)));
+    ints half[2];
+    std::memcpy(half, &i, sizeof(half));
+    const auto s = reinterpret_cast<shorts>(__builtin_ia32_packusdw128(half[0], half[1]));
+    const auto b = __builtin_ia32_packuswb128(s, s);
 #else
+    typedef std::uint8_t bytes __attribute__((vector_size(L)));
     const auto b = __builtin_convertvector(i, bytes);
 #endif
     std::memcpy(p, &b, L);
@@ -81,14 +90,37 @@ void write_values(const float* in, index_t n, Out* out, [[maybe_unused]] bool st
     }
 }
 
+/// From planes of values to pixels of bytes. Reads whole vectors, and writes nothing beyond the pixels.
+template <int C>
+void join_pixels(const_row_planes in, index_t width, std::uint8_t* out) {
+    constexpr index_t L = lanes<float>, written = detail::pixels_touched<C>;
+    const auto at = [&](index_t i, std::uint8_t* p) {
+        batch<std::int32_t> pixels(0);
+        SELFSAME_UNROLL(4)
+        for (int c = 0; c < C; ++c) pixels = pixels | to_bytes(load<batch<float>>(in[c] + i)) << (8 * c);
+        detail::store_pixels<C>(p, pixels);
+    };
+    index_t i = 0;
+    for (; i + written <= width; i += L) at(i, out + C * i);
+    for (; i < width; i += L) {
+        std::uint8_t rest[C * written];
+        at(i, rest);
+        std::memcpy(out + C * i, rest, static_cast<std::size_t>(C * (std::min)(L, width - i)));
+    }
+}
+
 template <class Out, int C>
 void put_row(const image_target& to, const_row_planes row, index_t width, index_t y, float* room) {
     Out* out = static_cast<Out*>(to.data) + y * to.row;
     if (to.column == 1) {
         for (index_t c = 0; c < C; ++c) write_values(row[c], width, out + c * to.plane, to.streamed);
     } else if (C > 1 && to.plane == 1 && to.column == C) {
-        interleave<C>(row, width, room);
-        write_values(room, C * width, out, to.streamed);
+        if constexpr (is_byte<Out>) {
+            join_pixels<C>(row, width, out);
+        } else {
+            interleave<C>(row, width, room);
+            write_values(room, C * width, out, to.streamed);
+        }
     } else {
         for (index_t c = 0; c < C; ++c) {
             for (index_t x = 0; x < width; ++x) out[c * to.plane + x * to.column] = to_output<Out>(row[c][x]);

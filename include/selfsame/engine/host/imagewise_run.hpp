@@ -19,6 +19,8 @@ class image_runner {
   public:
     explicit image_runner(const image_workspace& w) : w_(w) {}
 
+    const image_workspace& workspace() const { return w_; }
+
     void run(step* begin, step* end, const image<T>& given, const image_target& out) {
         given_ = given;
         external_ = true;
@@ -246,8 +248,12 @@ class image_runner {
         const U* p = from.data + run.row * from.row_stride + run.column * from.column_stride;
         const index_t step = run.row_step * from.row_stride + run.column_step * from.column_stride;
         if (step == C && from.channel_stride == 1 && C > 1) {
-            read_values(p, run.count * index_t{C}, w_.combined);
-            return deinterleave<C>(w_.combined, run.count, out);
+            if constexpr (is_byte<U>) {
+                return split_pixels<C>(p, run.count, out);
+            } else {
+                read_values(p, run.count * index_t{C}, w_.combined);
+                return deinterleave<C>(w_.combined, run.count, out);
+            }
         }
         for (index_t c = 0; c < C; ++c, p += from.channel_stride) {
             if (step == 1) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <new>
 
 #include "selfsame/engine/host/imagewise_rows.hpp"
@@ -14,9 +15,16 @@ namespace selfsame::inline SELFSAME_ISA::host {
 
 enum class step_kind { resample, mirror, rearrange, warp, convolve, neighbours, rows };
 
+/// How often each byte occurs in each channel of an image.
+struct level_counts {
+    static constexpr std::int32_t levels = 256;
+    std::uint32_t count[4][levels];
+};
+
 struct step {
     step_kind kind;
     bool measures;      ///< rows: something of the whole image is wanted before
+    bool by_channel;    ///< rows: value by value, whatever its place and the other channels
     image_shape shape;  ///< what comes out
     window crop;
     interpolation method;
@@ -31,6 +39,8 @@ struct step {
     void (*weights)(const step&, float* w);
     void (*prepare)(step&, image_statistics* known);
     void (*measure)(const_row_planes row, std::int32_t width, image_statistics& so_far);
+    /// The same from what values the levels of bytes are, and how often they occur; or null.
+    void (*measure_levels)(const_row_planes values, const level_counts& occur, int channels, image_statistics& known);
     /// A row on its way through an operation; `in` may be `out`, in whole vectors. Streamed: past the caches, where
     /// `out` is aligned.
     void (*run)(const step&, const_row_planes in, row_planes out, std::int32_t width, std::int32_t y, bool streamed);
@@ -158,6 +168,33 @@ void measure_counts(const_row_planes row, std::int32_t width, image_statistics& 
     }
 }
 
+inline void measure_level_extrema(const_row_planes values, const level_counts& occur, int channels,
+                                  image_statistics& known) {
+    constexpr float most = std::numeric_limits<float>::infinity();
+    for (int c = 0; c < channels; ++c) {
+        float low = most, high = -most;
+        for (std::int32_t k = 0; k < level_counts::levels; ++k) {
+            if (occur.count[c][k] == 0) continue;
+            const float x = values[c][k];
+            low = x < low ? x : low;
+            high = x > high ? x : high;
+        }
+        known.extrema.low[c] = low;
+        known.extrema.high[c] = high;
+    }
+}
+
+inline void measure_level_counts(const_row_planes values, const level_counts& occur, int channels,
+                                 image_statistics& known) {
+    constexpr std::int32_t L = lanes<float>;
+    for (int c = 0; c < channels; ++c) {
+        for (std::int32_t i = 0; i < level_counts::levels; i += L) {
+            const value_parts parts(values[c] + i);
+            for (std::int32_t l = 0; l < L; ++l) known.counts.count[c][parts.number[l]] += occur.count[c][i + l];
+        }
+    }
+}
+
 template <class Op, int C>
 void run_table(const step& s, const_row_planes in, row_planes out, std::int32_t width, std::int32_t, bool) {
     constexpr std::int32_t L = lanes<float>;
@@ -265,12 +302,16 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
                           "its functions is not constexpr");
             s.kind = step_kind::rows;
             s.prepare = detail::prepare_step<Op>;
+            s.by_channel = maps_channels<Op>;
+            s.measure_levels = nullptr;
             if constexpr (measuring_op<Op>) {
                 s.measure = detail::measure_pixels<Op, C>;
             } else if constexpr (ranging_op<Op>) {
                 s.measure = detail::measure_extrema<C>;
+                s.measure_levels = detail::measure_level_extrema;
             } else if constexpr (counting_op<Op>) {
                 s.measure = detail::measure_counts<C>;
+                s.measure_levels = detail::measure_level_counts;
             }
             s.measures = needs_statistics<Op>;
             if constexpr (neighbouring_op<Op>) {
