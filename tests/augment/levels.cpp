@@ -101,6 +101,7 @@ TEST(Levels, ChainsAreTheSameAsByFloats) {
     EXPECT_TRUE(same_as_by_floats(pipeline{equalize{}, vertical_flip{}, horizontal_flip{}, contrast{0.5f}}));
     EXPECT_TRUE(same_as_by_floats(pipeline{vertical_flip{}, contrast{0.7f}, equalize{}, contrast{0.7f}}));
     EXPECT_TRUE(same_as_by_floats(pipeline{equalize{}, posterize{5}, equalize{}, autocontrast{}, equalize{}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{solarize{0.5f}, autocontrast{}, invert{}, autocontrast{}}));
     EXPECT_TRUE(same_as_by_floats(pipeline{
         random_apply{0.5f, brightness{0.6f}}, random_apply{0.5f, contrast{0.6f}}, horizontal_flip{},
         one_of{solarize{}, posterize{2}, equalize{}, autocontrast{}, grayscale{}}, random_apply{0.5f, invert{}}}));
