@@ -1,223 +1,152 @@
 // Views of the pictures in a folder, by the recipe of a published method, as one picture.
-//
-//     augment FOLDER [--recipe simclr] [--seed 0] [--output build/augment.png] [--show-parameters]
-//
-// Exit status 0; 1 where pictures were damaged, which are named and left out; 2 where nothing could be done.
-#include <thrust/system/omp/execution_policy.h>
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <exception>
 #include <filesystem>
-#include <functional>
 #include <iostream>
-#include <map>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
+#include <new>
+#include <opencv2/core/utils/logger.hpp>
 #include <string>
-#include <vector>
 
-#include "parameters.hpp"
+#include "error.hpp"
+#include "files.hpp"
+#include "pictures.hpp"
+#include "progress.hpp"
+#include "sheet.hpp"
+#include "views.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
-namespace augment = selfsame::augment;
-namespace recipes = augment::recipes;
-using selfsame::index_t;
 
-constexpr int cell = 128;            // of the sheet, in pixels
-constexpr std::size_t shown = 8;     // pictures on the sheet
-constexpr std::size_t at_once = 64;  // pictures in memory
+constexpr std::size_t rows = 6;      // of the sheet
+constexpr std::size_t at_once = 16;  // pictures in memory
+
+constexpr const char* usage =
+    "augment: views of the pictures in a folder, by the recipe of a published method.\n"
+    "\n"
+    "usage: augment [FOLDER] [options]\n"
+    "  FOLDER             of JPEG and PNG files, with those below it (/usr/share/backgrounds, which Debian's\n"
+    "                     lomiri-wallpapers-16.04 fills)\n"
+    "  --recipe NAME      simclr, moco_v2, byol, swav, dino, dino_v2, ibot, mae, pirl or rotnet (simclr)\n"
+    "  --seed N           of the random parameters (0)\n"
+    "  --output FILE      contact sheet of the first pictures, .png or .jpg: each picture, then its views, and what a\n"
+    "                     mask leaves of a view beside it (build/augment.png)\n"
+    "  --show-parameters  print what was drawn for each view\n"
+    "\n"
+    "Exit code 1: pictures were damaged, which are named and left out; 2: a fault in options, folder or disk, named "
+    "in\n"
+    "one line.\n";
 
 struct options {
     std::string folder, recipe = "simclr", output = "build/augment.png";
     std::uint64_t seed = 0;
-    bool parameters = false;
+    bool parameters = false, help = false;
 };
 
-struct batch {
-    std::vector<cv::Mat> pictures;
-    std::uint64_t first = 0;  ///< number of the first picture
-};
-
-/// Rows of the sheet, one a picture.
-using sheet = std::vector<std::vector<cv::Mat>>;
-
-double seconds = 0;     // spent on views
-std::size_t views = 0;  // made
-
-template <class Pipeline>
-void add_view(const Pipeline& p, std::uint32_t number, const options& o, const batch& b, sheet& rows) {
-    std::vector<selfsame::image<std::uint8_t>> images;
-    for (const cv::Mat& m : b.pictures) images.push_back(selfsame::interleaved(m.data, m.rows, m.cols, 3));
-    const selfsame::image_shape shape = [&] {
-        selfsame::image_shape s{3, b.pictures[0].rows, b.pictures[0].cols};
-        [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-            ((s = selfsame::output_shape(selfsame::get<Index>(p.operations), s)), ...);
-        }(std::make_index_sequence<Pipeline::size>());
-        return s;
-    }();
-    const auto count = static_cast<index_t>(images.size());
-    std::vector<float> out(static_cast<std::size_t>(count * 3 * shape.height * shape.width));
-    const augment::key key{.seed = o.seed, .view = number};
-    const auto begin = std::chrono::steady_clock::now();
-    augment::apply(
-        thrust::omp::par, p, selfsame::image_batch{images, 3}, b.first, key,
-        augment::channels_first(selfsame::view<float, 4>(out.data(), {count, shape.height, shape.width, 3})));
-    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    views += images.size();
-    for (std::size_t n = 0; n < images.size(); ++n) {
-        const std::uint64_t sample = b.first + n;
-        if (o.parameters) {
-            std::cout << "picture " << sample << ", view " << number << ":";
-            const selfsame::image_shape from{3, b.pictures[n].rows, b.pictures[n].cols};
-            show::print_all(std::cout, p, draw(p, from, sample, key));
-        }
-        if (sample >= shown) continue;
-        const cv::Mat normalized(shape.height, shape.width, CV_32FC3,
-                                 out.data() + static_cast<index_t>(n) * 3 * shape.height * shape.width);
-        cv::Mat plain, bytes, small;
-        const auto& [mean, deviation] = recipes::imagenet;
-        cv::multiply(normalized, cv::Scalar(deviation[0], deviation[1], deviation[2]), plain);
-        cv::add(plain, cv::Scalar(mean[0], mean[1], mean[2]), plain);
-        plain.convertTo(bytes, CV_8U, 255);
-        cv::resize(bytes, small, {cell, cell}, 0, 0, cv::INTER_AREA);
-        rows[sample].push_back(small);
+std::uint64_t to_seed(const std::string& text) {
+    std::uint64_t seed = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, code] = std::from_chars(text.data(), end, seed);
+    if (code != std::errc() || stop != end) {
+        throw pretrain::user_error("--seed " + text + ": expected a whole number from 0 to 2^64 - 1");
     }
+    return seed;
 }
 
-template <class... Pipelines>
-auto views_of(const Pipelines&... pipelines) {
-    return [&pipelines...](const options& o, const batch& b, sheet& rows) {
-        std::uint32_t number = 0;
-        (add_view(pipelines, number++, o, b, rows), ...);
-    };
-}
-
-using maker = std::function<void(const options&, const batch&, sheet&)>;
-const std::map<std::string, maker> makers{
-    {"simclr", views_of(recipes::simclr, recipes::simclr, recipes::simclr, recipes::simclr)},
-    {"moco_v2", views_of(recipes::moco_v2, recipes::moco_v2)},
-    {"byol", views_of(recipes::byol_first, recipes::byol_second)},
-    {"swav", views_of(recipes::swav_global, recipes::swav_global, recipes::swav_local, recipes::swav_local)},
-    {"dino", views_of(recipes::dino_first, recipes::dino_second, recipes::dino_local, recipes::dino_local)},
-    {"dino_v2", views_of(recipes::dino_v2_first, recipes::dino_v2_second, recipes::dino_v2_local)},
-    {"ibot", views_of(recipes::ibot_first, recipes::ibot_second, recipes::ibot_local)},
-    {"mae", views_of(recipes::mae)},
-    {"pirl", views_of(recipes::pirl)},
-    {"rotnet", views_of(recipes::rotnet)},
-};
-
-[[noreturn]] void refuse(const std::string& what) {
-    std::cerr << "error: " << what << "\n";
-    std::exit(2);
-}
-
-options parse(int argc, char** argv) {
-    options o;
-    for (int k = 1; k < argc; ++k) {
-        const std::string name = argv[k];
-        const auto value = [&]() -> std::string {
-            if (++k == argc) refuse(name + " wants a value");
-            return argv[k];
-        };
-        if (name == "--recipe") {
-            o.recipe = value();
-        } else if (name == "--output") {
-            o.output = value();
-        } else if (name == "--seed") {
-            const std::string text = value();
-            char* end = nullptr;
-            o.seed = std::strtoull(text.c_str(), &end, 10);
-            if (text.empty() || *end != 0 || text[0] == '-') refuse("--seed wants a number, got " + text);
+options parse(int count, char** arguments) {
+    options result;
+    for (int k = 1; k < count; ++k) {
+        const std::string name = arguments[k];
+        if (name == "--help" || name == "-h") {
+            result.help = true;
         } else if (name == "--show-parameters") {
-            o.parameters = true;
-        } else if (name.starts_with("-") || !o.folder.empty()) {
-            refuse("unknown argument " + name);
+            result.parameters = true;
+        } else if (name == "--recipe" || name == "--output" || name == "--seed") {
+            if (++k == count) throw pretrain::user_error(name + " needs a value (see --help)");
+            const std::string value = arguments[k];
+            if (name == "--recipe") result.recipe = value;
+            if (name == "--output") result.output = value;
+            if (name == "--seed") result.seed = to_seed(value);
+        } else if (name.starts_with("-")) {
+            throw pretrain::user_error("unknown option " + name + " (see --help)");
+        } else if (!result.folder.empty()) {
+            throw pretrain::user_error("more than one folder: " + result.folder + " and " + name);
         } else {
-            o.folder = name;
+            result.folder = name;
         }
     }
-    if (o.folder.empty()) refuse("a folder of pictures is wanted");
-    if (!makers.contains(o.recipe)) {
+    if (!recipes_by_name().contains(result.recipe)) {
         std::string known;
-        for (const auto& [name, make] : makers) known += " " + name;
-        refuse("no recipe is called " + o.recipe + "; there are:" + known);
+        for (const auto& [name, make] : recipes_by_name()) known += (known.empty() ? "" : ", ") + name;
+        throw pretrain::user_error("--recipe " + result.recipe + ": expected one of " + known);
     }
-    return o;
+    const std::string ending = fs::path(result.output).extension().string();
+    if (ending != ".png" && ending != ".jpg") {
+        throw pretrain::user_error("--output " + result.output + ": expected a name that ends in .png or .jpg");
+    }
+    if (result.folder.empty()) result.folder = "/usr/share/backgrounds";
+    return result;
 }
 
-std::vector<fs::path> files_in(const std::string& folder) {
-    std::vector<fs::path> files;
-    std::error_code code;
-    for (fs::recursive_directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
-        const std::string ending = at->path().extension().string();
-        const bool picture = ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".JPG";
-        if (picture && at->is_regular_file()) files.push_back(at->path());
+int run(const options& o) {
+    const std::vector<fs::path> files = pictures_in(o.folder);
+    contact_sheet sheet(rows);
+    studio made{.seed = o.seed, .parameters = o.parameters ? &std::cout : nullptr, .sheet = sheet};
+    pretrain::progress_line progress("augment");
+    batch b;
+    std::size_t damaged = 0;
+    for (std::size_t k = 0; k < files.size(); ++k) {
+        const cv::Mat picture = read_picture(files[k]);
+        if (picture.empty()) {
+            ++damaged;
+            progress.finish();
+            std::cerr << "damaged, left out: " << files[k].string() << "\n";
+        } else {
+            const std::size_t number = b.first + b.pictures.size();
+            if (number < rows) sheet.add(number, thumbnail(picture));
+            b.pictures.push_back(picture);
+        }
+        if (b.pictures.size() == at_once || k + 1 == files.size()) {
+            if (!b.pictures.empty()) recipes_by_name().at(o.recipe)(made, b);
+            b.first += b.pictures.size();
+            b.pictures.clear();
+        }
+        progress.update(std::to_string(k + 1) + " of " + std::to_string(files.size()) + " pictures", false);
     }
-    if (code) refuse("cannot read folder " + folder + ": " + code.message());
-    std::sort(files.begin(), files.end());
-    return files;
-}
+    progress.finish();
+    if (made.views == 0) throw pretrain::user_error("no picture could be read in " + o.folder);
 
-cv::Mat read(const fs::path& file) {
-    cv::Mat m;
-    try {
-        m = cv::imread(file.string(), cv::IMREAD_COLOR);
-    } catch (const cv::Exception&) {
-        return {};
-    }
-    if (!m.empty()) cv::cvtColor(m, m, cv::COLOR_BGR2RGB);
-    return m;
+    const fs::path output = o.output;
+    if (output.has_parent_path()) pretrain::make_folder(output.parent_path());
+    pretrain::write_file_atomically(output, sheet.encoded(output.extension().string()));
+    std::cout << made.views << " views of " << b.first << " pictures, "
+              << static_cast<std::int64_t>(static_cast<double>(made.views) / made.seconds) << " images/s\n"
+              << o.output << std::endl;
+    if (!std::cout) throw pretrain::user_error("cannot write to the standard output");
+    return damaged > 0 ? 1 : 0;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    const options o = parse(argc, argv);
-    const std::vector<fs::path> files = files_in(o.folder);
-    sheet rows(shown);
-    batch b;
-    std::size_t damaged = 0;
-    const auto finish_batch = [&] {
-        if (b.pictures.empty()) return;
-        makers.at(o.recipe)(o, b, rows);
-        b.first += b.pictures.size();
-        b.pictures.clear();
-    };
-    for (std::size_t k = 0; k < files.size(); ++k) {
-        const cv::Mat m = read(files[k]);
-        if (m.empty()) {
-            ++damaged;
-            std::cerr << "damaged, left out: " << files[k].string() << "\n";
-        } else {
-            if (const std::size_t row = b.first + b.pictures.size(); row < shown) {
-                cv::Mat small;
-                cv::resize(m, small, {cell, cell}, 0, 0, cv::INTER_AREA);
-                rows[row].push_back(small);
-            }
-            b.pictures.push_back(m);
+int main(int count, char** arguments) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a write past a limit on files fails instead
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+    try {
+        const options settings = parse(count, arguments);
+        if (settings.help) {
+            std::cout << usage;
+            return 0;
         }
-        if (b.pictures.size() == at_once) finish_batch();
-        if ((k + 1) % at_once == 0) std::fprintf(stderr, "\r%zu of %zu pictures", k + 1, files.size());
+        return run(settings);
+    } catch (const pretrain::user_error& error) {
+        std::cerr << "augment: " << error.what() << "\n";
+    } catch (const std::bad_alloc&) {
+        std::cerr << "augment: out of memory\n";
+    } catch (const std::exception& error) {
+        std::cerr << "augment: internal error: " << error.what() << "\n";
+        return 1;
     }
-    finish_batch();
-    if (files.size() >= at_once) std::fprintf(stderr, "\n");
-    if (views == 0) refuse("no picture could be read in " + o.folder);
-
-    std::vector<cv::Mat> lines;
-    for (const auto& row : rows) {
-        if (row.empty()) continue;
-        lines.emplace_back();
-        cv::hconcat(row, lines.back());
-    }
-    cv::Mat picture;
-    cv::vconcat(lines, picture);
-    cv::cvtColor(picture, picture, cv::COLOR_RGB2BGR);
-    if (fs::path(o.output).has_parent_path()) fs::create_directories(fs::path(o.output).parent_path());
-    if (!cv::imwrite(o.output, picture)) refuse("cannot write " + o.output);
-    std::printf("%zu views of %zu pictures, %.0f images/s; %s\n", views, files.size() - damaged,
-                static_cast<double>(views) / seconds, o.output.c_str());
-    return damaged > 0 ? 1 : 0;
+    return 2;
 }

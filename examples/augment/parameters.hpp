@@ -45,14 +45,13 @@ void print(std::ostream& to, const augment::random_apply<Op>& op,
     if (p.applied != 0) print(to, op.operation, p.operation);
 }
 
-/// All parameters of a pipeline, on a line.
+/// All parameters of a pipeline.
 template <class... Ops>
 void print_all(std::ostream& to, const augment::pipeline<Ops...>& p,
                const typename augment::pipeline<Ops...>::parameters& drawn) {
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
         (print(to, selfsame::get<Index>(p.operations), selfsame::get<Index>(drawn)), ...);
     }(std::index_sequence_for<Ops...>());
-    to << "\n";
 }
 
 }  // namespace show

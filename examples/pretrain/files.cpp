@@ -94,11 +94,11 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
     const std::filesystem::path temporary = path.string() + ".partial";
     try {
         write_and_flush(temporary, bytes);
+        if (::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, errno);
     } catch (...) {
         ::unlink(temporary.c_str());
         throw;
     }
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, errno);
     const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
     const file_descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() >= 0) ::fsync(directory.get());
