@@ -143,6 +143,12 @@ parameters)
     for name in flip hue grayscale blur; do some $name; done
     ! grep -qw solarize drawn.txt || fail "SimCLR does not solarize"
 
+    # More pictures than are in memory together: none repeats the numbers of another.
+    "$pictures" make many 20 || fail "no pictures"
+    "$program" many --show-parameters 2>/dev/null | grep -o ' hue [^ ]*' >hues.txt
+    [[ $(wc -l <hues.txt) -gt 50 && $(sort -u hues.txt | wc -l) -eq $(wc -l <hues.txt) ]] ||
+        fail "the same hue twice: $(sort hues.txt | uniq -d)"
+
     drawn moco_v2 >drawn.txt
     crops 0.2 1
     for name in brightness contrast saturation; do within $name 0.6 1.4; done
