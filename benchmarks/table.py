@@ -46,6 +46,30 @@ def mebibytes(case):
     return "" if case is None else number(case["extra_bytes"] / 2**20)
 
 
+def shares(case):
+    """Of the rate of multiply-adds, and of that of a copy."""
+    return case["flops"] / case["limit"], case["bytes"] / case["bytes_limit"]
+
+
+def images(lines):
+    """Cases that count images and have a roofline of operations and bytes; builds of a case one below the other."""
+    rows = []
+    for name, by in sorted(lines.items()):
+        if not all("bytes_limit" in by.get(threads, {}) for threads in (1, 2)):
+            continue
+        one, two = by[1], by[2]
+        row = [f"`{name}`", number(one["flops"] / one["items_per_second"] / 1e6),
+               number(one["bytes"] / one["items_per_second"] / 1e6)]
+        for case in one, two:
+            row += [f"{case['items_per_second']:.0f}", " / ".join(f"{share:.2f}" for share in shares(case))]
+        gain, possible = two["items_per_second"] / one["items_per_second"], two["limit"] / one["limit"]
+        rows.append([*row, number(gain), number(possible), f"{gain / possible:.2f}"])
+    share = "of FMA / of copy"
+    table("Augmentations: the limit of a case is the larger share, of multiply-adds or of copied bytes",
+          ["case", "Mflop an image", "MB an image", "1 thread, images/s", share, "2 threads, images/s", share,
+           "gain", "of FMA", "ratio"], rows)
+
+
 def micro(cases):
     def find(name):
         return cases.get(name)
@@ -71,6 +95,7 @@ def micro(cases):
         if m is None or re.fullmatch(r"ntxent_\w+/N:\d+/D:128/threads:\d+", name):
             continue
         lines.setdefault(name.replace(m[0], ""), {})[int(m[1])] = case
+    images(lines)
     rows = [[f"`{name}`", *cells(by.get(1)), *cells(by.get(2)), mebibytes(by.get(2) or by.get(1))]
             for name, by in lines.items() if not name.startswith("sgemm")]
     head = ["case", "1 thread, ms", "of limit", "2 threads, ms", "of limit"]

@@ -40,6 +40,8 @@ struct {
 } current;
 
 void run(benchmark::State& state, const entry& e) {
+    const auto copies = [&] { return e.task.bytes > 0 ? memory_copy.measure(e.task.threads) : 0; };
+    const double copied_before = copies();
     const double before =
         e.task.bound.measure(e.task.threads);  // starts the threads too, so that their stacks are no case's memory
     if (current.of != &e) {
@@ -61,6 +63,10 @@ void run(benchmark::State& state, const entry& e) {
     state.counters["limit"] = (std::max)(before, after);
     state.counters["extra_bytes"] = counter(double(current.used.allocated), counter::kDefaults, counter::kIs1024);
     state.counters["resident_bytes"] = counter(double(current.used.resident), counter::kDefaults, counter::kIs1024);
+    if (e.task.bytes > 0) {
+        state.counters["bytes"] = counter(e.task.bytes, counter::kIsIterationInvariantRate);
+        state.counters["bytes_limit"] = (std::max)(copied_before, copies());
+    }
     if (e.task.items > 0) {
         state.counters["items_per_second"] = counter(e.task.items, counter::kIsIterationInvariantRate);
     }
@@ -70,7 +76,11 @@ void run(benchmark::State& state, const entry& e) {
 void add_limit(benchmark::BenchmarkReporter::Run& r) {
     for (const entry& e : entries()) {
         if (e.name != r.run_name.function_name || r.counters.count(e.task.bound.counter) == 0) continue;
-        r.counters["limit_ratio"] = r.counters[e.task.bound.counter].value / r.counters["limit"].value;
+        double share = r.counters[e.task.bound.counter].value / r.counters["limit"].value;
+        if (e.task.bytes > 0) {
+            share = (std::max)(share, r.counters["bytes"].value / r.counters["bytes_limit"].value);
+        }
+        r.counters["limit_ratio"] = share;
     }
 }
 

@@ -32,9 +32,19 @@ assert measured["name"] == case, measured["name"]
 assert measured["flops"] > 0 and 0 < measured["limit_ratio"] < 2, measured
 assert 512 * 128 * 4 < measured["extra_bytes"] < 4 << 20, measured
 
+# Images have a roofline of two limits, and threads a gain.
+output(program, "--benchmark_filter=^simclr224/", "--benchmark_min_time=0.01",
+       f"--benchmark_out={folder / 'images.json'}", "--benchmark_out_format=json")
+images = json.loads((folder / "images.json").read_text())["benchmarks"]
+for line in images:
+    shares = line["flops"] / line["limit"], line["bytes"] / line["bytes_limit"]
+    assert abs(line["limit_ratio"] - max(shares)) < 1e-6 and min(shares) > 0, line
+(folder / "micro.json").write_text(json.dumps({"benchmarks": [measured, *images]}))
+
 (folder / "peers.json").write_text(json.dumps([{"work": case, "peer": "torch 2.15 eager", "threads": 1, "ours_ms": 1.5,
                                                "peer_ms": 15.0, "ratio": 10.0, "max_abs_diff": 1e-7}]))
 (folder / "compile.json").write_text(json.dumps([{"name": "selfsame/a.hpp", "seconds": 1.25, "lines": 1000}]))
 printed = output(sys.executable, str(pathlib.Path(__file__).parent.parent / "table.py"), str(folder))
-for expected in ("| 512 | ", "| torch 2.15 eager | 1.50 | 15.0 | 10.0 x |", "| `selfsame/a.hpp` | 1.25 | 1000 |"):
+for expected in ("| 512 | ", "| `simclr224/images:256/from:375x500` | 8.45 | 0.86 |",
+                 "| torch 2.15 eager | 1.50 | 15.0 | 10.0 x |", "| `selfsame/a.hpp` | 1.25 | 1000 |"):
     assert expected in printed, printed
