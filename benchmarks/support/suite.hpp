@@ -11,11 +11,17 @@
 ///     flops           its rate (or what else its limit counts)
 ///     limit           the limit's rate with as many threads, right before the case or after it, whichever is higher:
 ///                     the clock of some processors wanders by a tenth within a minute
-///     limit_ratio     the case's rate as a share of it; where bytes are counted too, of a roofline: the larger of both
-///     shares bytes           where a case counts them: the rate at which memory is read and written bytes_limit that
-///     of copying memory, measured as `limit` is items_per_second  where a case counts items extra_bytes     memory
-///     that one call allocates at most, beyond its arguments resident_bytes  growth of the peak resident set in one
-///     call
+///     limit_ratio     the case's rate as a share of it; of a roofline, where bytes are counted too: the larger share
+///
+///     bytes           where a case counts them: the rate at which memory is read and written
+///
+///     bytes_limit     that of copying memory, measured as `limit` is
+///
+///     items_per_second  where a case counts items
+///
+///     extra_bytes     memory that one call allocates at most, beyond its arguments
+///
+///     resident_bytes  growth of the peak resident set in one call
 
 namespace benchmarks {
 
