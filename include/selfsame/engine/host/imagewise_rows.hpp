@@ -222,7 +222,7 @@ void split_pixels(const std::uint8_t* in, index_t width, row_planes out) {
         SELFSAME_UNROLL(4)
         for (int c = 0; c < C; ++c) {
             const auto bytes = (pixels >> (8 * c)) & batch<std::int32_t>(255);
-            store(out[c] + i, divide_by_255(V(__builtin_convertvector(bytes.v, V::native))));
+            store(out[c] + i, divide_by_255(math::value_traits<V>::convert(bytes)));
         }
     };
     index_t i = 0;
