@@ -54,7 +54,10 @@ rows_of_bytes any_image(int most_width = 150) {
 
 template <class... Ops>
 void expect_same_as_by_floats(const pipeline<Ops...>& p, const rows_of_bytes& in, key k) {
-    const int n = in.count, h = in.height, w = in.width, c = in.channels;
+    const int n = in.count, c = in.channels;
+    image_shape made{c, in.height, in.width};
+    selfsame::host::for_each_operation(p.operations, [&](const auto& op, auto) { made = output_shape(op, made); });
+    const int h = made.height, w = made.width;
     rows_of_bytes out(n, h, w, c, 3, !in.upwards);
     std::vector<std::uint8_t> planes(std::size_t(n * h * w * c));
     apply(thrust::seq, p, in.seen(in.values.data()), 5, k, channels_first(out.seen(out.values.data())));
@@ -77,8 +80,12 @@ void expect_same_as_by_floats(const pipeline<Ops...>& p, const rows_of_bytes& in
 }
 
 template <class... Ops>
-bool same_as_by_floats(const pipeline<Ops...>& p) {
-    return rc::check([&] { expect_same_as_by_floats(p, any_image(), {.seed = *rc::gen::arbitrary<std::uint64_t>()}); });
+bool same_as_by_floats(const pipeline<Ops...>& p, bool square = false) {
+    return rc::check([&] {
+        rows_of_bytes in = any_image();
+        if (square) in.height = in.width = *rc::gen::inRange(1, 1 + (std::min)(in.height, in.width));
+        expect_same_as_by_floats(p, in, {.seed = *rc::gen::arbitrary<std::uint64_t>()});
+    });
 }
 
 TEST(Levels, SingleOperationsAreTheSameAsByFloats) {
@@ -93,6 +100,23 @@ TEST(Levels, SingleOperationsAreTheSameAsByFloats) {
     EXPECT_TRUE(same_as_by_floats(pipeline{equalize{}}));
     EXPECT_TRUE(same_as_by_floats(pipeline{autocontrast{}}));
     EXPECT_TRUE(same_as_by_floats(pipeline{normalize{{0.1f}, {0.8f}}}));
+}
+
+TEST(Levels, MovedPixelsAreTheSameAsByFloats) {
+    const channel_values fill{0.3f};
+    EXPECT_TRUE(same_as_by_floats(pipeline{pad{3, 1, 2, 4, border::constant, fill}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{pad{3, 1, 2, 4, border::reflect}, horizontal_flip{}, vertical_flip{}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{pad{3, 1, 2, 4, border::constant, fill}, invert{}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{center_crop{7, 40, fill}, horizontal_flip{}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{horizontal_flip{}, center_crop{7, 40, fill}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{quarter_turns{}, vertical_flip{}}, true));
+    EXPECT_TRUE(same_as_by_floats(pipeline{center_crop{6, 9}, patch_shuffle{2, 3, 2, 2}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{patch_shuffle{1, 1, 1, 1}}));
+    EXPECT_TRUE(same_as_by_floats(
+        pipeline{horizontal_flip{}, vertical_flip{}, random_erasing{.probability = 0.8f, .value = fill}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{brightness{0.5f}, cutout{7, {0.7f}}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{cutout{7, {0.7f}}, brightness{0.5f}}));
+    EXPECT_TRUE(same_as_by_floats(pipeline{pad{3, 1, 2, 4}, cutout{30, fill}}));
 }
 
 TEST(Levels, ChainsAreTheSameAsByFloats) {

@@ -346,6 +346,14 @@ inline constexpr bool maps_channels = [] {
     }
 }();
 
+/// An operation by elements that overwrites a window with a value of each channel. Where it comes last, bytes that are
+/// to stay bytes are not converted either.
+template <class Op>
+concept erasing_op = positional_op<Op> && requires(detail::prepared_t<Op> q) {
+    { q.erased } -> std::convertible_to<window>;
+    { q.value[0] } -> std::convertible_to<float>;
+};
+
 /// Whether an operation may change the size of an image.
 template <class Op>
 inline constexpr bool may_resize = [] {

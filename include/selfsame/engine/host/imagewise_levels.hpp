@@ -18,7 +18,8 @@ template <int C>
 class level_runner {
   public:
     level_runner(const image<std::uint8_t>& given, const image_target& out, const image_workspace& w)
-        : given_(given), out_(out), w_(w) {}
+        : given_(given), out_(out), w_(w),
+          shape_{C, static_cast<std::int32_t>(given.height), static_cast<std::int32_t>(given.width)} {}
 
     /// Whether steps, source and result are such that it can.
     bool takes(const step* begin, const step* end) const {
@@ -26,21 +27,29 @@ class level_runner {
                                 (C == 1 || (given_.channel_stride == 1 && out_.plane == 1));
         if (!same_order) return false;
         bool mapped = false, late_mirror = false, averaged = false;
-        for (const step* s = begin; s != end; ++s) {
+        const bool rearranged = begin != end && begin->kind == step_kind::rearrange;
+        for (const step* s = begin + rearranged; s != end; ++s) {
             if (s->kind == step_kind::mirror) {
                 late_mirror |= mapped;
             } else if (s->kind == step_kind::rows && s->by_channel) {
                 mapped = true;
                 averaged |= s->measures && s->measure_levels == nullptr;
-            } else {
+            } else if (s->kind != step_kind::rows || s->erase == nullptr || s + 1 != end) {
                 return false;
             }
         }
-        // Sums are rounded, so that the order of what is averaged is seen.
-        return !(averaged && late_mirror);
+        // What fills is no level, and sums are rounded, so that the order of what is averaged is seen.
+        return !(rearranged && mapped) && !(averaged && late_mirror);
     }
 
     void run(step* begin, step* end) {
+        if (begin != end && begin->kind == step_kind::rearrange) {
+            head_ = begin++;
+            shape_ = head_->shape;
+            channel_values fill{0.0f};
+            head_->fill(*head_, fill);
+            for (int c = 0; c < C; ++c) fill_[c] = to_byte(fill[c]);
+        }
         std::uint8_t level[levels];
         for (index_t k = 0; k < levels; ++k) level[k] = static_cast<std::uint8_t>(k);
         for (index_t c = 0; c < C; ++c) read_values(level, levels, values_[c]);
@@ -49,6 +58,12 @@ class level_runner {
             if (s->kind == step_kind::mirror) {
                 flips_.horizontal ^= s->flips.horizontal;
                 flips_.vertical ^= s->flips.vertical;
+                continue;
+            }
+            if (s->erase != nullptr) {
+                float value[C];
+                erased_ = s->erase(*s, value);
+                for (index_t c = 0; c < C; ++c) eraser_[c] = to_byte(value[c]);
                 continue;
             }
             image_statistics known;
@@ -74,8 +89,12 @@ class level_runner {
   private:
     static constexpr std::int32_t levels = level_counts::levels;
 
-    const std::uint8_t* source_row(index_t y) const {
-        return given_.data + (flips_.vertical ? given_.height - 1 - y : y) * given_.row_stride;
+    /// Where row y of the source lies, rearranged into `place` if it has to be.
+    const std::uint8_t* source_row(index_t y, std::uint8_t* place = nullptr) const {
+        const index_t row = flips_.vertical ? shape_.height - 1 - y : y;
+        if (head_ == nullptr) return given_.data + row * given_.row_stride;
+        rearranged_row(row, place);
+        return place;
     }
 
     /// Counts the least and the greatest level alone.
@@ -133,8 +152,39 @@ class level_runner {
         }
     }
 
+    static void paint(std::uint8_t* out, index_t count, const std::uint8_t* value) {
+        for (index_t k = 0; k < count; ++k) std::memcpy(out + k * C, value, C);
+    }
+    void erase_row(index_t y, std::uint8_t* out) const {
+        if (y < erased_.top || y >= erased_.top + erased_.height) return;
+        const std::int32_t begin = (std::max)(erased_.left, 0);
+        const std::int32_t end = (std::min)(erased_.left + erased_.width, shape_.width);
+        if (begin < end) paint(out + begin * C, end - begin, eraser_);
+    }
+
+    void rearranged_row(index_t y, std::uint8_t* out) const {
+        const image_shape in{C, static_cast<std::int32_t>(given_.height), static_cast<std::int32_t>(given_.width)};
+        for (std::int32_t x = 0; x < shape_.width;) {
+            pixel_run run = head_->locate(*head_, in, static_cast<std::int32_t>(y), x);
+            run.count = (std::min)(run.count, shape_.width - x);
+            std::uint8_t* const to = out + x * C;
+            x += run.count;
+            if (run.row < 0) {
+                paint(to, run.count, fill_);
+                continue;
+            }
+            const std::uint8_t* const p = given_.data + run.row * given_.row_stride + run.column * C;
+            const index_t step = run.row_step * given_.row_stride + run.column_step * C;
+            if (step == C) {
+                std::memcpy(to, p, static_cast<std::size_t>(run.count * C));
+            } else {
+                for (index_t k = 0; k < run.count; ++k) std::memcpy(to + k * C, p + k * step, C);
+            }
+        }
+    }
+
     void write() const {
-        const index_t width = given_.width;
+        const index_t width = shape_.width;
         byte_tables<C> tables;
         bool alike = true;
         for (index_t c = 0; c < C; ++c) {
@@ -144,9 +194,9 @@ class level_runner {
             alike &= std::memcmp(tables.of[c], tables.of[0], sizeof(tables.of[0])) == 0;
         }
         std::uint8_t* const room = reinterpret_cast<std::uint8_t*>(w_.combined);
-        for (index_t y = 0; y < given_.height; ++y) {
-            const std::uint8_t* from = source_row(y);
+        for (index_t y = 0; y < shape_.height; ++y) {
             std::uint8_t* const to = static_cast<std::uint8_t*>(out_.data) + y * out_.row;
+            const std::uint8_t* from = source_row(y, flips_.horizontal ? room : to);
             if (flips_.horizontal) {
                 if (from == to) {  // a result in the place of its source
                     from = static_cast<std::uint8_t*>(std::memcpy(room, from, static_cast<std::size_t>(width * C)));
@@ -161,12 +211,17 @@ class level_runner {
             } else if constexpr (C > 1) {
                 map_pixels<C>(from, width, tables, to);
             }
+            erase_row(y, to);
         }
     }
 
     const image<std::uint8_t>& given_;
     const image_target& out_;
     const image_workspace& w_;
+    image_shape shape_;  ///< of the result
+    const step* head_ = nullptr;
+    std::uint8_t fill_[C], eraser_[C];
+    window erased_{0, 0, 0, 0};
     mirror flips_;
     bool mapped_ = false, counted_ = false;
     float values_[C][levels];  // what the levels are after the steps so far

@@ -44,6 +44,8 @@ struct step {
     /// A row on its way through an operation; `in` may be `out`, in whole vectors. Streamed: past the caches, where
     /// `out` is aligned.
     void (*run)(const step&, const_row_planes in, row_planes out, std::int32_t width, std::int32_t y, bool streamed);
+    /// The window that becomes of a value, and that value for each channel; or null.
+    window (*erase)(const step&, float* value);
     void (*run_neighbours)(const step&, const const_row_planes (&rows)[3], row_planes out, std::int32_t width);
     alignas(16) std::byte prepared[96];
 };
@@ -304,6 +306,7 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
             s.prepare = detail::prepare_step<Op>;
             s.by_channel = maps_channels<Op>;
             s.measure_levels = nullptr;
+            s.erase = nullptr;
             if constexpr (measuring_op<Op>) {
                 s.measure = detail::measure_pixels<Op, C>;
             } else if constexpr (ranging_op<Op>) {
@@ -321,6 +324,13 @@ void append_steps(step*& next, const Op& op, const typename Op::parameters& p, i
                 s.run = detail::run_table<Op, C>;
             } else if constexpr (positional_op<Op>) {
                 s.run = detail::run_elements<Op, C>;
+                if constexpr (erasing_op<Op>) {
+                    s.erase = [](const step& t, float* value) {
+                        const auto& q = detail::prepared_at<Op>(t);
+                        for (int c = 0; c < C; ++c) value[c] = q.value[c];
+                        return q.erased;
+                    };
+                }
             } else {
                 s.run = detail::run_pixels<Op, C>;
             }
