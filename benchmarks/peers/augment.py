@@ -259,8 +259,32 @@ def turned(turn, scale=1.0, move=(0, 0), shear=0.0):
 
 
 SOLAR = numpy.where(numpy.arange(256) >= 128, 255 - numpy.arange(256), numpy.arange(256)).astype(numpy.uint8)
+SIDES = {"pad": SIZE + 32, "center_crop": SIZE - 32}  # of what comes out
+ERASED = (60, 40, 80, 100)  # top, left, height, width
+
+
+def by_hand_erase(x):
+    top, left, height, width = ERASED
+    y = x.copy()
+    y[top : top + height, left : left + width] = 0
+    return y
+
+
+def pillow_erase(x):
+    top, left, height, width = ERASED
+    y = x.copy()
+    y.paste(0, (left, top, left + width, top + height))
+    return y
+
+
 BY_HAND = {
     "flip": lambda x: cv2.flip(x, 1),
+    "vertical_flip": lambda x: cv2.flip(x, 0),
+    "quarter_turn": lambda x: cv2.rotate(x, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    "pad": lambda x: cv2.copyMakeBorder(x, 16, 16, 16, 16, cv2.BORDER_CONSTANT),
+    "center_crop": lambda x: x[16:208, 16:208].copy(),
+    "erase": by_hand_erase,
+    "invert": cv2.bitwise_not,
     "brightness": lambda x, factor=1.3: cv2.convertScaleAbs(x, alpha=factor),
     "contrast": by_hand_contrast,
     "saturation": lambda x, factor=1.3: cv2.addWeighted(x, factor, gray_of(x), 1 - factor, 0),
@@ -281,6 +305,12 @@ BY_HAND = {
 }
 TENSORS = {
     "flip": F.horizontal_flip,
+    "vertical_flip": F.vertical_flip,
+    "quarter_turn": lambda x: torch.rot90(x, 1, (-2, -1)).contiguous(),
+    "pad": lambda x: F.pad(x, [16] * 4),
+    "center_crop": lambda x: F.center_crop(x, [192, 192]).contiguous(),
+    "erase": lambda x: F.erase(x, *ERASED, torch.zeros(3, 1, 1, dtype=x.dtype)),
+    "invert": F.invert,
     "brightness": lambda x: F.adjust_brightness(x, 1.3),
     "contrast": lambda x: F.adjust_contrast(x, 1.3),
     "saturation": lambda x: F.adjust_saturation(x, 1.3),
@@ -301,6 +331,12 @@ TENSORS = {
 }
 PILLOW = {
     "flip": lambda x: x.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "vertical_flip": lambda x: x.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+    "quarter_turn": lambda x: x.transpose(Image.Transpose.ROTATE_90),
+    "pad": lambda x: ImageOps.expand(x, 16),
+    "center_crop": lambda x: x.crop((16, 16, 208, 208)),
+    "erase": pillow_erase,
+    "invert": ImageOps.invert,
     "brightness": lambda x: ImageEnhance.Brightness(x).enhance(1.3),
     "contrast": lambda x: ImageEnhance.Contrast(x).enhance(1.3),
     "saturation": lambda x: ImageEnhance.Color(x).enhance(1.3),
@@ -325,6 +361,10 @@ def albumentations_operations():
 
     return {
         "flip": a.HorizontalFlip(p=1),
+        "vertical_flip": a.VerticalFlip(p=1),
+        "pad": a.Pad(padding=16, p=1),
+        "center_crop": a.CenterCrop(192, 192, p=1),
+        "invert": a.InvertImg(p=1),
         "brightness": colour(brightness=factor),
         "contrast": colour(contrast=factor),
         "saturation": colour(saturation=factor),
@@ -345,6 +385,8 @@ def kornia_operations():
     turn = torch.full((IMAGES,), float(TURN))
     return {
         "flip": kornia.geometry.hflip,
+        "vertical_flip": kornia.geometry.vflip,
+        "invert": lambda x: k.invert(x, torch.tensor(1.0)),
         "brightness": lambda x: k.adjust_brightness_accumulative(x, 1.3),
         "contrast": lambda x: k.adjust_contrast_with_mean_subtraction(x, 1.3),
         "saturation": lambda x: k.adjust_saturation_with_gray_subtraction(x, 1.3),
@@ -386,7 +428,8 @@ class OurOperation:
     def __init__(self, bridge, name, images, threads):
         self.bytes = isinstance(images, list)
         self.images = numpy.stack(images) if self.bytes else images.numpy()
-        self.made = numpy.empty_like(self.images)
+        size = SIDES.get(name, SIZE)
+        self.made = numpy.empty([IMAGES, size, size, 3] if self.bytes else [IMAGES, 3, size, size], self.images.dtype)
         self.arguments = [name.encode(), ctypes.c_void_p(self.images.ctypes.data),
                           ctypes.c_void_p(self.made.ctypes.data), ctypes.c_int64(IMAGES), int(self.bytes), threads]
         self.call = bridge.single_operation

@@ -29,7 +29,8 @@ using selfsame::view;
 
 constexpr std::int64_t side = 224;
 
-/// One operation with given parameters on images of 224 x 224 with 3 channels, of bytes H x W x C or floats C x H x W.
+/// One operation with given parameters on images of 224 x 224 with 3 channels, of bytes H x W x C or floats C x H x W,
+/// to squares.
 struct images_of_one_size {
     const void* in;
     void* out;
@@ -40,16 +41,17 @@ struct images_of_one_size {
     template <class Op>
     void apply(const Op& op, const typename Op::parameters& p) const {
         const augment::pipeline one{op};
+        const std::int64_t size = selfsame::output_shape(op, {3, side, side}).width;
         const std::vector given(static_cast<std::size_t>(count), typename decltype(one)::parameters{p, {}});
         const selfsame::context ctx{thrust::omp::par, threads};
         if (bytes) {
-            const std::array<std::int64_t, 4> shape{count, side, side, 3};
+            const std::array<std::int64_t, 4> shape{count, side, side, 3}, made{count, size, size, 3};
             augment::apply(ctx, one, view<const std::uint8_t, 4>(static_cast<const std::uint8_t*>(in), shape), given,
-                           augment::channels_first(view<std::uint8_t, 4>(static_cast<std::uint8_t*>(out), shape)));
+                           augment::channels_first(view<std::uint8_t, 4>(static_cast<std::uint8_t*>(out), made)));
         } else {
-            const std::array<std::int64_t, 4> shape{count, 3, side, side};
+            const std::array<std::int64_t, 4> shape{count, 3, side, side}, made{count, 3, size, size};
             augment::apply(ctx, one, augment::channels_last(view<const float, 4>(static_cast<const float*>(in), shape)),
-                           given, view<float, 4>(static_cast<float*>(out), shape));
+                           given, view<float, 4>(static_cast<float*>(out), made));
         }
     }
 };
@@ -112,6 +114,12 @@ int single_operation(const char* name, const void* in, void* out, std::int64_t c
     const images_of_one_size images{in, out, count, bytes != 0, threads};
     const std::string_view op = name;
     if (op == "flip") return images.apply(horizontal_flip{}, {1}), 1;
+    if (op == "vertical_flip") return images.apply(vertical_flip{}, {1}), 1;
+    if (op == "quarter_turn") return images.apply(quarter_turns{}, {1}), 1;
+    if (op == "pad") return images.apply(pad{16, 16, 16, 16}, {}), 1;
+    if (op == "center_crop") return images.apply(center_crop{192, 192}, {}), 1;
+    if (op == "erase") return images.apply(random_erasing{.value = 0.0f}, {60, 40, 80, 100}), 1;
+    if (op == "invert") return images.apply(invert{}, {}), 1;
     if (op == "brightness") return images.apply(brightness{}, {1.3f}), 1;
     if (op == "contrast") return images.apply(contrast{}, {1.3f}), 1;
     if (op == "saturation") return images.apply(saturation{}, {1.3f}), 1;
