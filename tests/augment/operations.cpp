@@ -9,14 +9,12 @@ namespace {
 
 using namespace test_images;
 
-constexpr double tolerance = 2e-6;
-
 int size(int most) { return *rc::gen::inRange(1, most + 1); }
 int channels() { return *rc::gen::element(1, 3); }
 unsigned seed() { return *rc::gen::arbitrary<unsigned>(); }
 
 template <class MakePipeline>
-bool agrees(const char* what, MakePipeline&& make, double within = tolerance) {
+bool agrees(const char* what, MakePipeline&& make, double within = 2e-6) {
     return rc::check(what, [&] {
         const bytes in(2, size(40), size(70), channels(), seed());
         const auto p = make();

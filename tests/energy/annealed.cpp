@@ -15,8 +15,6 @@ namespace {
 using namespace selfsame;
 using namespace selfsame_tests;
 
-const auto ctx = thrust::omp::par;
-
 /// A Gaussian's noisy density: the variance grows by sigma^2.
 struct noisy_gaussian {
     double mean, deviation;

@@ -19,6 +19,7 @@ namespace selfsame_tests {
 using selfsame::index_t;
 using selfsame::none;
 using doubles = std::vector<double>;
+inline const auto ctx = thrust::omp::par;
 
 inline doubles uniforms(std::size_t count, double low, double high, std::uint64_t seed) {
     std::mt19937_64 random(seed);

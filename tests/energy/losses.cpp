@@ -14,7 +14,6 @@ namespace {
 using namespace selfsame;
 using namespace selfsame_tests;
 
-const auto ctx = thrust::omp::par;
 const double infinity = std::numeric_limits<double>::infinity();
 
 double relu(double x) { return x > 0 ? x : 0; }

@@ -17,7 +17,6 @@ namespace {
 using namespace selfsame;
 using namespace selfsame_tests;
 
-const auto ctx = thrust::omp::par;
 const index_t chain_count = sanitized ? 4000 : 40000;
 
 struct moments {

@@ -11,8 +11,6 @@ namespace {
 using namespace selfsame;
 using namespace selfsame_tests;
 
-const auto ctx = thrust::omp::par;
-
 TEST(DenoisingScoreMatching, IsItsFormula) {
     constexpr std::size_t n = 6, width = 5;
     for (const bool weighted : {false, true}) {

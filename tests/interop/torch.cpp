@@ -4,12 +4,14 @@
 #include <torch/torch.h>
 
 #include "selfsame/objective/info_nce.hpp"
+#include "torch_helpers.hpp"
 
 namespace {
 
 using selfsame::differentiable;
 using selfsame::info_nce;
 using selfsame::nt_xent;
+using selfsame_tests::leaf;
 
 // The public four-block form of NT-Xent over normalized rows, one value a sample (the mean of its two rows).
 torch::Tensor dense_nt_xent(const torch::Tensor& a, const torch::Tensor& p, const torch::Tensor& temperature) {
@@ -21,8 +23,6 @@ torch::Tensor dense_nt_xent(const torch::Tensor& a, const torch::Tensor& p, cons
         logits, labels, torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone));
     return (rows.slice(0, 0, n) + rows.slice(0, n)) / 2;
 }
-
-torch::Tensor leaf(const torch::Tensor& x) { return x.detach().clone().set_requires_grad(true); }
 
 struct Batch {
     torch::Tensor a, p, temperature = torch::tensor(0.2, torch::kDouble);

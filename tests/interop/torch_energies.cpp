@@ -3,19 +3,17 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "torch_helpers.hpp"
+
 namespace {
 
 using namespace selfsame;
+using selfsame_tests::expect_close;
+using selfsame_tests::leaf;
 
 const auto ctx = thrust::omp::par;
 
-torch::Tensor leaf(const torch::Tensor& x) { return x.detach().clone().set_requires_grad(true); }
 torch::Tensor random(at::IntArrayRef sizes) { return torch::randn(sizes, torch::kDouble); }
-
-void expect_close(const torch::Tensor& x, const torch::Tensor& expected) {
-    ASSERT_EQ(x.sizes(), expected.sizes());
-    EXPECT_TRUE(torch::allclose(x, expected, 1e-12, 1e-12)) << (x - expected).abs().max();
-}
 
 /// fused and dense give the same values and gradients of an upstream, of leaves of the given values; those that are
 /// `constant` have no gradient.

@@ -4,19 +4,15 @@
 #include <torch/torch.h>
 
 #include "selfsame/cluster/sinkhorn.hpp"
+#include "torch_helpers.hpp"
 
 namespace {
 
 using selfsame::differentiable;
 using selfsame::logit_scores;
 using selfsame::reduction;
-
-torch::Tensor leaf(const torch::Tensor& x) { return x.detach().clone().set_requires_grad(true); }
-
-void expect_close(const torch::Tensor& x, const torch::Tensor& expected) {
-    ASSERT_EQ(x.sizes(), expected.sizes());
-    EXPECT_TRUE(torch::allclose(x, expected, 1e-12, 1e-12)) << (x - expected).abs().max();
-}
+using selfsame_tests::expect_close;
+using selfsame_tests::leaf;
 
 using every_score = logit_scores<selfsame::free_energy, selfsame::max_logit, selfsame::max_probability,
                                  selfsame::entropy, selfsame::margin>;
@@ -24,9 +20,10 @@ using every_score = logit_scores<selfsame::free_energy, selfsame::max_logit, sel
 torch::Tensor dense_scores(const torch::Tensor& logits, double temperature) {
     const auto p = torch::softmax(logits / temperature, 1);
     const auto two = std::get<0>(p.topk(2, 1));
-    return torch::stack({-temperature * torch::logsumexp(logits / temperature, 1), std::get<0>(logits.max(1)),
-                         two.select(1, 0), -(p * torch::log_softmax(logits / temperature, 1)).sum(1),
-                         two.select(1, 0) - two.select(1, 1)}, 1);
+    return torch::stack(
+        {-temperature * torch::logsumexp(logits / temperature, 1), std::get<0>(logits.max(1)), two.select(1, 0),
+         -(p * torch::log_softmax(logits / temperature, 1)).sum(1), two.select(1, 0) - two.select(1, 1)},
+        1);
 }
 
 TEST(TorchRows, ScoresAndGradientsMatchAutograd) {
@@ -127,9 +124,9 @@ TEST(TorchRows, DinoMatchesAutogradOfThePairsOneByOne) {
             for (const auto how : {reduction::mean, reduction::sum, reduction::per_sample}) {
                 for (const double scale : {1.0, 3.5}) {
                     const auto x = leaf(v.student), y = leaf(v.student);
-                    const auto loss = differentiable(thrust::omp::par, dino(how), v.teacher, x,
-                                                     centered ? v.center : at::Tensor(),
-                                                     weighted ? v.weights : at::Tensor());
+                    const auto loss =
+                        differentiable(thrust::omp::par, dino(how), v.teacher, x, centered ? v.center : at::Tensor(),
+                                       weighted ? v.weights : at::Tensor());
                     auto expected = dense_cross_entropy(targets, y, v.students, 0.2) * weights;
                     if (how == reduction::mean) expected = expected.sum() / weights.sum();
                     if (how == reduction::sum) expected = expected.sum();
@@ -242,7 +239,8 @@ TEST(TorchRows, RefusesWhatItCannotDo) {
     EXPECT_THROW(differentiable(thrust::seq, loss, v.teacher, at::Tensor()), std::invalid_argument);
     EXPECT_THROW(differentiable(thrust::seq, loss, v.teacher, v.student, v.weights), std::invalid_argument);
     EXPECT_THROW(differentiable(thrust::seq, selfsame::swapped_prediction{.pairing = {2, Views::students}}, v.teacher,
-                                v.student, v.center), std::invalid_argument);
+                                v.student, v.center),
+                 std::invalid_argument);
     const auto x = leaf(v.student);
     const auto up = torch::ones({}, torch::TensorOptions().dtype(torch::kDouble)).set_requires_grad(true);
     EXPECT_ANY_THROW(torch::autograd::grad({differentiable(thrust::seq, loss, v.teacher, x)}, {x}, {up}, true, true));

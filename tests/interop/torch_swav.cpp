@@ -3,21 +3,18 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "torch_helpers.hpp"
+
 namespace {
 
 using selfsame::differentiable;
 using selfsame::reduction;
+using selfsame_tests::expect_close;
+using selfsame_tests::leaf;
 
 constexpr std::int64_t samples = 9, prototypes = 21, width = 13, views = 4, queued = 7;
 
-torch::Tensor leaf(const torch::Tensor& x) { return x.detach().clone().set_requires_grad(true); }
-
 torch::Tensor unit(const torch::Tensor& x) { return x / x.norm(2, {1}, true); }
-
-void expect_close(const torch::Tensor& x, const torch::Tensor& expected) {
-    ASSERT_EQ(x.sizes(), expected.sizes());
-    EXPECT_TRUE(torch::allclose(x, expected, 1e-10, 1e-12)) << (x - expected).abs().max();
-}
 
 struct Problem {
     torch::Tensor features, centers, queue;
@@ -70,13 +67,13 @@ TEST(TorchSwav, MatchesAutogradOfTheDefinition) {
             auto expected = dense(y, d, queue);
             if (how == reduction::mean) expected = expected.mean();
             if (how == reduction::sum) expected = expected.sum();
-            expect_close(loss, expected);
+            expect_close(loss, expected, 1e-10);
             const auto upstream = how == reduction::per_sample ? torch::randn({samples}, torch::kDouble)
                                                                : torch::full({}, -2.5, torch::kDouble);
             loss.backward(upstream);
             expected.backward(upstream);
-            expect_close(z.grad(), y.grad());
-            expect_close(c.grad(), d.grad());
+            expect_close(z.grad(), y.grad(), 1e-10);
+            expect_close(c.grad(), d.grad(), 1e-10);
         }
     }
 }
@@ -89,7 +86,7 @@ TEST(TorchSwav, FrozenPrototypesGetNoGradientAndFeaturesTheSame) {
         differentiable(thrust::omp::par, swav_of(how), y, c).sum().backward();
         EXPECT_FALSE(p.centers.grad().defined());
         EXPECT_TRUE(c.grad().defined());
-        expect_close(z.grad(), y.grad());
+        expect_close(z.grad(), y.grad(), 1e-10);
     }
     const torch::NoGradGuard no_grad;
     EXPECT_FALSE(

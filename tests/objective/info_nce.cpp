@@ -15,8 +15,6 @@ namespace {
 
 using namespace selfsame_tests;
 
-constexpr contrast contrasts[] = {contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue};
-
 /// What a type allows: of the loss, of the gradient as computed, and by how much narrowing it adds. A logit has the
 /// relative error of its type, which a low temperature turns into an absolute one, also in the loss of a single sample.
 struct allowed {

@@ -15,8 +15,6 @@
 namespace {
 
 using namespace selfsame_tests;
-
-constexpr contrast contrasts[] = {contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue};
 constexpr elements real_types[] = {elements::floats, elements::doubles};
 
 bool all_zero(const dense& x) {

@@ -14,8 +14,6 @@ namespace {
 
 using namespace selfsame_tests;
 
-constexpr contrast contrasts[] = {contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue};
-
 problem sample(contrast against, std::uint64_t seed = 1) {
     problem p = random_problem(against, 205, 13, 197, seed);
     p.types = elements::doubles;

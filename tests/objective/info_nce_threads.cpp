@@ -11,8 +11,6 @@ namespace {
 
 using namespace selfsame_tests;
 
-constexpr contrast contrasts[] = {contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue};
-
 void expect_one_result(problem p, const std::vector<int>& threads, const std::vector<std::size_t>& budgets) {
     p.threads = threads[0];
     p.scratch_bytes = budgets[0];

@@ -23,6 +23,7 @@ struct dense {
 };
 
 enum class contrast { both_views, in_batch, two_way, queue };
+inline constexpr contrast contrasts[] = {contrast::both_views, contrast::in_batch, contrast::two_way, contrast::queue};
 enum class total { mean, sum, per_sample };
 
 struct reference_result {

@@ -13,7 +13,7 @@
 
 #include "support.hpp"
 
-namespace {
+namespace soft_cross_entropy_tests {
 
 using selfsame::index_t;
 using selfsame::matrix;
@@ -260,4 +260,4 @@ TEST(SoftCrossEntropy, RefusesWhatDoesNotFit) {
               "selfsame: gradient: got 4 x 10, expected the shape of students");
 }
 
-}  // namespace
+}  // namespace soft_cross_entropy_tests

@@ -11,7 +11,7 @@
 
 #include "support.hpp"
 
-namespace {
+namespace swav_tests {
 
 using selfsame::index_t;
 using selfsame::matrix;
@@ -255,4 +255,4 @@ TEST(SwAV, RefusesWhatDoesNotFit) {
     EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, o, prototype_views{F, F}); }), "");
 }
 
-}  // namespace
+}  // namespace swav_tests
