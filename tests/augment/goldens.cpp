@@ -124,6 +124,7 @@ TEST(Goldens, Neighbourhoods) {
     EXPECT_LT(of(sharpness{}, {0.25f}, goldens::blurred_sharpness), tolerance);
     EXPECT_LT(of(sharpness{}, {1.75f}, goldens::sharpness), tolerance);
     EXPECT_LT(of(gaussian_blur{.kernel = 7}, {1.125f}, goldens::blur), tolerance);
+    EXPECT_LT(of(gaussian_blur{.kernel = 7}, {1.125f}, goldens::blur_by_opencv), tolerance);
     EXPECT_LT(of(random_erasing{.value = {0.25f, 0.5f, 0.75f}}, window{2, 3, 4, 5}, goldens::erase), tolerance);
 }
 
@@ -177,6 +178,20 @@ TEST(Goldens, Bytes) {
     EXPECT_LE(of_bytes(sharpness{}, {1.75f}, goldens::sharpness_of_bytes), 1);
     EXPECT_EQ(of_bytes(invert{}, {}, goldens::invert_of_bytes), 0);
     EXPECT_LE(of_bytes(gaussian_blur{.kernel = 7}, {1.125f}, goldens::blur_of_bytes), 1);
+}
+
+TEST(Goldens, BytesByPillow) {
+    EXPECT_LE(of_bytes(brightness{}, {1.25f}, goldens::brightness_by_pillow), 1);
+    EXPECT_LE(of_bytes(contrast{}, {0.625f}, goldens::contrast_by_pillow), 1);
+    EXPECT_LE(of_bytes(saturation{}, {1.75f}, goldens::saturation_by_pillow), 1);
+    EXPECT_LE(of_bytes(grayscale{}, {}, goldens::grayscale_by_pillow), 1);
+    EXPECT_EQ(of_bytes(solarize{112.0f / 255}, {}, goldens::solarize_by_pillow), 0);
+    EXPECT_LE(of_bytes(posterize{3}, {}, goldens::posterize_by_pillow), 1);
+    EXPECT_EQ(of_bytes(equalize{}, {}, goldens::equalize_by_pillow), 0);
+    EXPECT_LE(of_bytes(autocontrast{}, {}, goldens::autocontrast_by_pillow), 1);
+    // Pillow rounds the smoothed picture before it takes it from the picture.
+    EXPECT_LE(of_bytes(sharpness{}, {1.75f}, goldens::sharpness_by_pillow), 1);
+    EXPECT_EQ(of_bytes(invert{}, {}, goldens::invert_by_pillow), 0);
 }
 
 }  // namespace

@@ -1,10 +1,15 @@
-"""Writes goldens.hpp: what torchvision v2 makes, in float64 and in bytes, of a small image for given parameters.
+"""Writes goldens.hpp: of a small image and given parameters, what torchvision v2 makes, in float64 and in bytes, and those
+whose definitions it follows: Pillow in bytes, OpenCV for the blur.
 
-    python3 -m venv goldens && goldens/bin/pip install torch torchvision
+    python3 -m venv goldens && goldens/bin/pip install torch torchvision opencv-python-headless
     goldens/bin/python tests/augment/goldens.py > tests/augment/goldens.hpp
 """
+import cv2
+import numpy
+import PIL
 import torch
 import torchvision
+from PIL import Image, ImageEnhance, ImageOps
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 from torchvision.transforms.v2 import InterpolationMode as Mode
@@ -74,6 +79,7 @@ cases = {
     "blurred_sharpness": F.adjust_sharpness(x, 0.25),
     "sharpness": F.adjust_sharpness(x, 1.75),
     "invert": F.invert(x),
+    "blur_by_opencv": torch.from_numpy(cv2.GaussianBlur(x.permute(1, 2, 0).numpy(), (7, 7), 1.125)).permute(2, 0, 1),
     "blur": F.gaussian_blur(x, [7, 7], [1.125, 1.125]),
     "erase": F.erase(x, 2, 3, 4, 5, torch.tensor([0.25, 0.5, 0.75])[:, None, None]),
     "normalize": F.normalize(x, [0.5, 0.25, 0.125], [0.25, 0.5, 0.75]),
@@ -100,9 +106,25 @@ bytes_cases = {
     "blur": F.gaussian_blur(b, [7, 7], [1.125, 1.125]),
 }
 
+pixels = b.permute(1, 2, 0).contiguous().numpy()
+picture = Image.fromarray(pixels)
+others_cases = {
+    "brightness_by_pillow": ImageEnhance.Brightness(picture).enhance(1.25),
+    "contrast_by_pillow": ImageEnhance.Contrast(picture).enhance(0.625),
+    "saturation_by_pillow": ImageEnhance.Color(picture).enhance(1.75),
+    "sharpness_by_pillow": ImageEnhance.Sharpness(picture).enhance(1.75),
+    "grayscale_by_pillow": picture.convert("L").convert("RGB"),
+    "solarize_by_pillow": ImageOps.solarize(picture, 112),
+    "posterize_by_pillow": ImageOps.posterize(picture, 3),
+    "equalize_by_pillow": ImageOps.equalize(picture),
+    "autocontrast_by_pillow": ImageOps.autocontrast(picture),
+    "invert_by_pillow": ImageOps.invert(picture),
+}
+
 print("#pragma once\n")
 print("#include <cstdint>\n")
-print(f"// Made by goldens.py with torchvision {torchvision.__version__.split('+')[0]}.\n")
+print(f"// Made by goldens.py with torchvision {torchvision.__version__.split('+')[0]}, "
+      f"Pillow {PIL.__version__} and OpenCV {cv2.__version__}.\n")
 print("namespace goldens {\n")
 print(f"inline constexpr int height = {HEIGHT}, width = {WIDTH};\n")
 print("// clang-format off")
@@ -125,4 +147,6 @@ for name, value in cases.items():
 for name, value in bytes_cases.items():
     assert value.shape[0] == 3 and value.dtype == torch.uint8, name
     print_array("std::uint8_t", f"{name}_of_bytes", (f"{v}," for v in value.flatten().tolist()))
+for name, value in others_cases.items():
+    print_array("std::uint8_t", name, (f"{v}," for v in numpy.asarray(value).transpose(2, 0, 1).flatten()))
 print("// clang-format on\n\n}  // namespace goldens")
