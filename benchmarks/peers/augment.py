@@ -424,6 +424,54 @@ class Operation:
         return torch.from_numpy(numpy.stack([numpy.asarray(x) for x in made])).permute(0, 3, 1, 2) / 255
 
 
+def dali_operations():
+    def gray(x):
+        kinds = dali.types.DALIImageType
+        one = fn.color_space_conversion(x, image_type=kinds.RGB, output_type=kinds.GRAY)
+        return fn.color_space_conversion(one, image_type=kinds.GRAY, output_type=kinds.RGB)
+
+    def cropped(x):
+        return fn.resize(fn.slice(x, (12, 20), (180, 190), axes=(0, 1)), size=[SIZE, SIZE], antialias=True)
+
+    top, left, height, width = ERASED
+    affine = turned(TURN, SCALE, MOVE, SHEAR).flatten().tolist()
+    return {
+        "flip": lambda x: fn.flip(x, horizontal=1, vertical=0),
+        "vertical_flip": lambda x: fn.flip(x, horizontal=0, vertical=1),
+        "center_crop": lambda x: fn.crop(x, crop=(192, 192)),
+        "erase": lambda x: fn.erase(x, anchor=(top, left), shape=(height, width), axes=(0, 1)),
+        "invert": lambda x: fn.cast(255 - x, dtype=dali.types.UINT8),
+        "brightness": lambda x: fn.brightness(x, brightness=1.3),
+        "contrast": lambda x: fn.contrast(x, contrast=1.3),
+        "saturation": lambda x: fn.saturation(x, saturation=1.3),
+        "hue": lambda x: fn.hue(x, hue=36.0),
+        "jitter": lambda x: fn.color_twist(x, brightness=1.3, contrast=1.3, saturation=1.3, hue=36.0),
+        "grayscale": gray,
+        "blur": lambda x: fn.gaussian_blur(x, sigma=1.3, window_size=23),
+        "rotation": lambda x: fn.rotate(x, angle=TURN, keep_size=True, fill_value=0),
+        "affine": lambda x: fn.warp_affine(x, matrix=affine, fill_value=0, inverse_map=False),
+        "crop": cropped,
+    }
+
+
+class DaliOperation:
+    """On all at once; its contrast is about the middle, and its hue turns in another space."""
+
+    def __init__(self, function, images, threads):
+        self.pipe = dali.Pipeline(batch_size=len(images), num_threads=threads, device_id=None, prefetch_queue_depth=1)
+        with self.pipe:
+            self.pipe.set_outputs(function(fn.external_source(
+                lambda: images, batch=True, no_copy=True, dtype=dali.types.UINT8, ndim=3, layout="HWC")))
+        self.pipe.build()
+
+    def __call__(self):
+        [self.made] = self.pipe.run()
+
+    @property
+    def out(self):
+        return torch.from_numpy(numpy.array(self.made.as_tensor())).permute(0, 3, 1, 2) / 255
+
+
 class OurOperation:
     def __init__(self, bridge, name, images, threads):
         self.bytes = isinstance(images, list)
@@ -495,7 +543,10 @@ def compare_operation(c, name, form, threads):
         given = torch.stack(tensors).float() / 255
         tables = {f"torchvision {c.torchvision} float": (TENSORS, given), f"kornia {kornia.__version__}": (c.kornia, given)}
     functions = {peer: (table[name], x) for peer, (table, x) in tables.items() if name in table}
-    makers = c.peers(work, {peer: (lambda f=f, x=x: Operation(f, x)) for peer, (f, x) in functions.items()})
+    makers = {peer: (lambda f=f, x=x: Operation(f, x)) for peer, (f, x) in functions.items()}
+    if form == "bytes" and name in c.dali:
+        makers[f"DALI {dali.__version__} CPU"] = lambda: DaliOperation(c.dali[name], images, threads)
+    makers = c.peers(work, makers)
     if not makers:
         return []
     ours = OurOperation(c.bridge, name, given, threads)
@@ -517,7 +568,7 @@ def main():
     warnings.filterwarnings("error", message="Argument.* not valid")
     c = Comparison(__doc__, [SIZE])
     c.torchvision = ".".join(torchvision.__version__.split("+")[0].split(".")[:2])
-    c.kornia = kornia_operations()
+    c.kornia, c.dali = kornia_operations(), dali_operations()
     # A flip gives the same memory, read backwards: others have it written.
     c.albumentations = {name: (lambda x, op=op: numpy.ascontiguousarray(op(image=x)["image"]))
                         for name, op in albumentations_operations().items()}
