@@ -241,10 +241,10 @@ inline std::string complaints(const outcome& got, const reference_result& expect
 }
 
 inline std::string describe(const problem& p) {
-    static constexpr const char* contrasts[] = {"both_views", "in_batch", "two_way", "queue"};
+    static constexpr const char* contrast_names[] = {"both_views", "in_batch", "two_way", "queue"};
     static constexpr const char* types[] = {"float", "double", "half", "bfloat16", "mixed to float", "mixed to double"};
     std::ostringstream text;
-    text << contrasts[static_cast<int>(p.against)] << (p.normalize ? " cosine " : " dot ")
+    text << contrast_names[static_cast<int>(p.against)] << (p.normalize ? " cosine " : " dot ")
          << types[static_cast<int>(p.types)] << (p.bfloat_products ? " bfloat16 products" : "") << " N "
          << p.anchors.rows << " D " << p.anchors.width << " M " << p.queue.rows << " T " << p.temperature
          << " reduction " << static_cast<int>(p.how) << " layouts";
