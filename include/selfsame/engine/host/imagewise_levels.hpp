@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+
 #include "selfsame/engine/host/byte_rows.hpp"
 #include "selfsame/engine/host/imagewise_output.hpp"
 #include "selfsame/engine/host/imagewise_steps.hpp"
