@@ -35,9 +35,7 @@ constexpr const char* usage =
     "                     mask leaves of a view beside it (build/augment.png)\n"
     "  --show-parameters  print what was drawn for each view\n"
     "\n"
-    "Exit code 1: pictures were damaged, which are named and left out; 2: a fault in options, folder or disk, named "
-    "in\n"
-    "one line.\n";
+    "Exit code 1: pictures were damaged, which are named and left out; 2: a fault in options, folder or disk.\n";
 
 struct options {
     std::string folder, recipe = "simclr", output = "build/augment.png";

@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
 # program.sh PART PROGRAM PICTURES SCRATCH: what the program `augment` does as a whole, on made-up pictures.
 set -euo pipefail
+# shellcheck source=tests/program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../program.sh"
 
 part=$1 program=$2 pictures=$3 scratch=$4
-rm -rf "$scratch"
-mkdir -p "$scratch"
-cd "$scratch"
-
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    exit 1
-}
+enter "$scratch"
 
 # refused TEXT OPTION...: exit code 2, one line on stderr that has the text, and no file but those that were there.
 refused() {

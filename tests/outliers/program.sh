@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
 # program.sh PROGRAM SCRATCH: the faults that the program `outliers` names.
 set -euo pipefail
+# shellcheck source=tests/program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../program.sh"
 
 program=$1 scratch=$2
-rm -rf "$scratch"
-mkdir -p "$scratch"
-cd "$scratch"
-
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    exit 1
-}
+enter "$scratch"
 
 # refused TEXT OPTION...: exit code 2 and one line on stderr that has the text.
 refused() {

@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
 # program.sh PART PROGRAM SCRATCH: what the program `pretrain` does as a whole, on made-up images.
 set -euo pipefail
+# shellcheck source=tests/program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../program.sh"
 
 part=$1 program=$2 scratch=$3
-rm -rf "$scratch"
-mkdir -p "$scratch"
-cd "$scratch"
-
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    exit 1
-}
+enter "$scratch"
 
 # kill_after_checkpoint PROCESS: with -9, once the run into killed/ has written one.
 kill_after_checkpoint() {
