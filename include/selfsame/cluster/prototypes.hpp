@@ -15,9 +15,10 @@ namespace selfsame::inline SELFSAME_ISA::host {
 
 template <class T, class Context, class Objective, class Inputs, bool WantsFeatures, bool WantsPrototypes>
 class prototype_pass {
-    using product = host::product<full_precision, T>;
-    using feature_set = embedding_set<T, cosine, full_precision>;
-    using prototype_set = embedding_set<T, dot, full_precision>;
+    using layout = register_layout<full_precision, T>;
+    using product = typename layout::product;
+    using feature_set = embedding_set<cosine, layout>;
+    using prototype_set = embedding_set<dot, layout>;
     using memory = scratch<decltype(Context::policy)>;
     using V = batch<T>;
     static constexpr index_t strip = strip_columns<T>;

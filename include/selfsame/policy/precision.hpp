@@ -7,7 +7,9 @@
 
 namespace selfsame::inline SELFSAME_ISA {
 
-/// Products in the type of the computation.
+/// Products as exact as those of the type of the computation. A host with a matrix unit for bfloat16 (Intel AMX) takes
+/// floats for pairs apart into three numbers of bfloat16 each and sums the six products that count in float; compile
+/// with -mno-amx-bf16 for fused products of floats there too.
 struct full_precision {};
 
 /// Products of operands rounded to bfloat16, accumulated in float (relative error of a product 2^-8). Where the

@@ -4,10 +4,11 @@
 #include <limits>
 
 #include "selfsame/core/execution.hpp"
+#include "selfsame/engine/host/matrix_unit.hpp"
 #include "selfsame/engine/host/micro_kernel.hpp"
 
 /// \file
-/// Embeddings in the layouts that the micro-kernel reads, and their gradients on the way back.
+/// Embeddings in the layouts that products read, and their gradients on the way back.
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
@@ -22,17 +23,70 @@ struct set_use {
     bool gradient = false;  ///< has a gradient of its own from tiles
 };
 
-/// `count` rows of `width` values, transformed as the similarity wants, padded with zeros to whole tiles.
-template <class T, class Similarity, class Precision>
-class embedding_set {
+/// As the micro-kernel reads them.
+template <class Precision, class T>
+struct register_layout {
+    using value = T;
     using product = host::product<Precision, T>;
     using unit = typename product::unit;
-    static constexpr int depth = product::depth;
-    static constexpr bool units_are_values = depth == 1;
+    static constexpr bool reads_rows = product::depth == 1;  // as they are
+    static constexpr index_t width_step = lanes<T>;
+    static constexpr index_t units_in(index_t width) { return (width + product::depth - 1) / product::depth; }
+    /// Panels of rows, each of `units`, `step` apart.
+    static void pack_panels(const unit* rows, index_t step, index_t units, unit* panels) {
+        constexpr index_t strip = strip_columns<T>;
+        for (index_t j = 0; j < tile_size; j += strip) {
+            for (index_t u = 0; u < units; ++u) {
+                for (index_t c = 0; c < strip; ++c) *panels++ = rows[(j + c) * step + u];
+            }
+        }
+    }
+};
+
+#if defined(SELFSAME_AMX)
+/// As the matrix unit reads them: the columns of tiles alone, rows are split on the way.
+template <int Parts>
+struct split_layout {
+    using value = float;
+    using unit = std::int32_t;
+    static constexpr bool reads_rows = true;
+    static constexpr index_t width_step = tiled_depth;
+    static constexpr index_t units_in(index_t width) { return round_up(width, width_step) / 2 * Parts; }
+    static void pack_panels(const float* rows, index_t step, index_t, unit* panels) {
+        pack_tiles<Parts, along::depth_in_rows, false>(rows, step, tile_size, step, panels);
+    }
+};
+
+template <class Precision, class T>
+struct choose_layout {
+    using type = register_layout<Precision, T>;
+};
+template <>
+struct choose_layout<full_precision, float> {
+    using type = split_layout<3>;
+};
+template <>
+struct choose_layout<bfloat16_products, float> {
+    using type = split_layout<1>;
+};
+template <class Precision, class T>
+using layout_of = typename choose_layout<Precision, T>::type;
+#else
+template <class Precision, class T>
+using layout_of = register_layout<Precision, T>;
+#endif
+
+/// `count` rows of `width` values, transformed as the similarity wants, padded with zeros to whole tiles.
+template <class Similarity, class Layout>
+class embedding_set {
+    using T = typename Layout::value;
+    using unit = typename Layout::unit;
+    static constexpr bool reads_rows = Layout::reads_rows;
+    static constexpr int depth = reads_rows ? 1 : 2;
 
   public:
     embedding_set(index_t count, index_t width, set_use use)
-        : count_(count), width_(width), padded_width_(round_up(width, lanes<T>)),
+        : count_(count), width_(width), padded_width_(round_up(width, Layout::width_step)),
           padded_count_(round_up(count, tile_size)), use_(use) {}
 
     std::size_t bytes() const {
@@ -40,8 +94,8 @@ class embedding_set {
         std::size_t total = scratch_bytes<T>(all) + scratch_bytes<T>(padded_count_);
         if (use_.columns) total += scratch_bytes<unit>(units);
         if (use_.gradient) total += scratch_bytes<T>(all);
-        if (!units_are_values) total += scratch_bytes<unit>(units);
-        if (!units_are_values && use_.products) total += scratch_bytes<unit>(all / depth);
+        if (!reads_rows) total += scratch_bytes<unit>(units);
+        if (!reads_rows && use_.products) total += scratch_bytes<unit>(all / depth);
         return total;
     }
 
@@ -52,7 +106,7 @@ class embedding_set {
         inverse_norm_ = memory.template take<T>(padded_count_);
         if (use_.columns) panels_ = memory.template take<unit>(padded_count_ * units_deep());
         if (use_.gradient) gradient_ = memory.template take<T>(all);
-        if constexpr (!units_are_values) {
+        if constexpr (!reads_rows) {
             row_units_ = memory.template take<unit>(padded_count_ * units_deep());
             if (use_.products) pair_units_ = memory.template take<unit>(all / depth);
         }
@@ -77,8 +131,10 @@ class embedding_set {
             for (index_t i = (std::max)(begin, count_); i < begin + tile_size; ++i) {
                 for (index_t k = 0; k < padded_width_; ++k) rows_[i * padded_width_ + k] = T(0);
             }
-            if constexpr (!units_are_values) fill_units(begin);
-            if (use_.columns) fill_panels(begin);
+            if constexpr (!reads_rows) fill_units(begin);
+            if (use_.columns) {
+                Layout::pack_panels(row_units(begin), row_step(), units_deep(), panels_ + begin * units_deep());
+            }
             if (use_.gradient) {
                 for (index_t e = begin * padded_width_; e < (begin + tile_size) * padded_width_; ++e)
                     gradient_[e] = T(0);
@@ -92,28 +148,36 @@ class embedding_set {
     index_t padded_width() const { return padded_width_; }
     index_t blocks() const { return padded_count_ / tile_size; }
     /// Units along a row.
-    index_t units_deep() const { return (width_ + depth - 1) / depth; }
+    index_t units_deep() const { return Layout::units_in(width_); }
 
     const T* row(index_t i) const { return rows_ + i * padded_width_; }
     /// Row-major, as the left operand; see row_step.
-    const unit* row_units(index_t i) const {
-        if constexpr (units_are_values) {
+    auto row_units(index_t i) const {
+        if constexpr (reads_rows) {
             return row(i);
         } else {
-            return row_units_ + i * units_deep();
+            return static_cast<const unit*>(row_units_ + i * units_deep());
         }
     }
-    index_t row_step() const { return units_are_values ? padded_width_ : units_deep(); }
-    /// Columns [j, j + strip_columns) as the right operand; j a multiple of strip_columns.
+    index_t row_step() const { return reads_rows ? padded_width_ : units_deep(); }
+    /// Columns from j on as the right operand; j a multiple of a strip's columns.
     const unit* panel(index_t j) const { return panels_ + j * units_deep(); }
     /// Rows [i, ...) as the right operand of a product over rows; i a multiple of the depth.
-    const unit* product_rows(index_t i) const {
-        if constexpr (units_are_values) {
+    auto product_rows(index_t i) const {
+        if constexpr (reads_rows) {
             return row(i);
         } else {
-            return pair_units_ + i / depth * padded_width_;
+            return static_cast<const unit*>(pair_units_ + i / depth * padded_width_);
         }
     }
+    /// What products with `n` rows from i on read.
+    struct read_range {
+        const void* begin;
+        std::size_t bytes;
+    };
+    read_range left_memory(index_t i, index_t n) const { return span(row_units(i), n * row_step()); }
+    read_range panel_memory(index_t j, index_t n) const { return span(panel(j), n * units_deep()); }
+    read_range product_memory(index_t i, index_t n) const { return span(product_rows(i), n * padded_width_ / depth); }
     T* gradient(index_t i) const { return gradient_ + i * padded_width_; }
     bool has_gradient() const { return use_.gradient; }
 
@@ -141,6 +205,11 @@ class embedding_set {
     }
 
   private:
+    template <class E>
+    static read_range span(const E* begin, index_t count) {
+        return {begin, sizeof(E) * static_cast<std::size_t>(count)};
+    }
+
     template <class Tensor>
     void fill_row(const Tensor& x, index_t from, index_t to) {
         using E = typename Tensor::value_type;
@@ -181,6 +250,7 @@ class embedding_set {
     }
 
     void fill_units(index_t begin) {
+        using product = typename Layout::product;
         const auto value = [&](index_t i, index_t k) { return k < width_ ? rows_[i * padded_width_ + k] : T(0); };
         for (index_t i = begin; i < begin + tile_size; ++i) {
             for (index_t u = 0; u < units_deep(); ++u) {
@@ -191,16 +261,6 @@ class embedding_set {
         for (index_t i = begin; i < begin + tile_size; i += depth) {
             for (index_t k = 0; k < padded_width_; ++k) {
                 pair_units_[i / depth * padded_width_ + k] = product::pack(value(i, k), value(i + depth - 1, k));
-            }
-        }
-    }
-
-    void fill_panels(index_t begin) {
-        constexpr index_t strip = strip_columns<T>;
-        for (index_t j = begin; j < begin + tile_size; j += strip) {
-            unit* panel = panels_ + j * units_deep();
-            for (index_t u = 0; u < units_deep(); ++u) {
-                for (index_t c = 0; c < strip; ++c) panel[u * strip + c] = row_units(j + c)[u];
             }
         }
     }

@@ -4,7 +4,6 @@
 
 #include "selfsame/core/simd.hpp"
 #include "selfsame/core/tensor.hpp"
-#include "selfsame/engine/host/matrix_unit.hpp"
 #include "selfsame/policy/precision.hpp"
 
 /// \file
@@ -27,9 +26,7 @@ inline constexpr int strip_columns = strip_registers * lanes<T>;
 template <class Precision, class T>
 struct product {
     using unit = T;
-    static constexpr int depth = 1;          // values in a unit
-    static constexpr bool in_tiles = false;  // by a matrix unit, which wants the units of a row side by side
-    struct open {};                          // what a thread holds while it multiplies
+    static constexpr int depth = 1;  // values in a unit
     static constexpr unit pack(T first, T) { return first; }
     SELFSAME_INLINE static batch<T> multiply_add(batch<unit> a, batch<unit> b, batch<T> c) {
         return math::fma(a, b, c);
@@ -40,13 +37,6 @@ template <>
 struct product<bfloat16_products, float> {
     using unit = std::int32_t;
     static constexpr int depth = 2;
-#if defined(SELFSAME_AMX)
-    static constexpr bool in_tiles = true;
-    using open = tiles_open<strip_rows>;
-#else
-    static constexpr bool in_tiles = false;
-    struct open {};
-#endif
     static constexpr unit pack(float first, float second) {
         return static_cast<unit>(bfloat16(first).bits | static_cast<std::uint32_t>(bfloat16(second).bits) << 16);
     }
@@ -82,24 +72,7 @@ SELFSAME_INLINE void multiply(const typename Product::unit* a, index_t a_row, in
                               const typename Product::unit* b, index_t b_step, index_t count,
                               batch<T> (&acc)[strip_rows][Registers]) {
     using U = batch<typename Product::unit>;
-    index_t k = 0;
-#if defined(SELFSAME_AMX)
-    if constexpr (Product::in_tiles) {
-        if (a_step == 1 && count >= tile_units && may_use_tiles()) {
-            alignas(64) float sums[strip_rows * Registers * lanes<T>];
-            k = count / tile_units * tile_units;
-            multiply_tiles<Registers>(a, a_row, b, b_step, k / tile_units, sums);
-            SELFSAME_UNROLL(6)
-            for (int m = 0; m < strip_rows; ++m) {
-                SELFSAME_UNROLL(4)
-                for (int v = 0; v < Registers; ++v) acc[m][v] += load<batch<T>>(sums + (m * Registers + v) * lanes<T>);
-            }
-            a += k;
-            b += k * b_step;
-        }
-    }
-#endif
-    for (; k < count; ++k) {
+    for (index_t k = 0; k < count; ++k) {
         U columns[Registers];
         SELFSAME_UNROLL(4)
         for (int v = 0; v < Registers; ++v) {

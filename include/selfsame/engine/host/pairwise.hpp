@@ -4,10 +4,9 @@
 #include <limits>
 
 #include "selfsame/engine/excluded_diagonals.hpp"
-#include "selfsame/engine/host/embedding_set.hpp"
+#include "selfsame/engine/host/block_products.hpp"
 #include "selfsame/engine/host/fetcher.hpp"
 #include "selfsame/engine/host/kept_rows.hpp"
-#include "selfsame/engine/host/products.hpp"
 #include "selfsame/engine/host/schedule.hpp"
 
 /// \file
@@ -16,46 +15,46 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-template <class T, class Objective, class Set>
+template <class T, class Objective>
 class tile_engine {
     using V = batch<T>;
-    using product = host::product<precision_of<Objective>, T>;
-    using unit = typename product::unit;
+    using layout = layout_of<precision_of<Objective>, T>;
+    using products = block_products<layout>;
     using reducer = typename Objective::template reducer<T>;
     using lane_reducer = typename Objective::template reducer<V>;
     using kept = kept_rows<T, Objective>;
-    static constexpr int MR = strip_rows, NV = strip_registers, L = lanes<T>;
-    static constexpr index_t strip = strip_columns<T>;
+    static constexpr int L = lanes<T>, MR = products::height, NV = products::width / L;
+    static constexpr index_t strip = products::width, pitch = weights_pitch;
+    static constexpr index_t strips = products::runs_beside ? 3 : 1;  // at hand
     static constexpr bool shares_level = requires(typename Objective::template row<T> r) { Objective::level(r); };
     static constexpr bool has_reach = requires { reducer::reach; };
     static_assert(tile_size % MR == 0 && tile_size % strip == 0);
 
-    // Pitch of the tile of weights: off a power of two, so that a column of it does not map to one cache set.
-    static constexpr index_t pitch = tile_size + 16;
-    static constexpr index_t deep = tile_size / product::depth;  // units along a tile
     static constexpr index_t widest_ahead = (256 << 10) / static_cast<index_t>(sizeof(T)) / tile_size;
 
   public:
+    using set = embedding_set<typename Objective::similarity, layout>;
+
     /// Working memory of one thread.
     struct workspace {
         T* row_sums;     // tile_size x lanes
         T* column_sums;  // tile_size
         T* row_factor;
         T* column_factor;
-        T* strip;         // strip_rows x strip_columns
-        T* logits;        // tile_size x pitch
-        unit* by_row;     // weights as the left operand over columns,
-        unit* by_column;  // and over rows; both are the memory of `logits` where a unit is a value
-        unit* turned;     // by_column, transposed, where products are in tiles
-        T* row;           // one embedding
+        T* strip;   // of logits; more than one, see `strips`
+        T* logits;  // tile_size x pitch; then the weights
+        T* row;     // one embedding
+        products operands;
+
+        /// Where nothing else is while strips are handed on.
+        T* spare_strip() const { return strip + (strips - 1) * MR * products::width; }
     };
     static constexpr std::size_t logit_bytes = sizeof(T) * tile_size * tile_size;
 
     static std::size_t workspace_bytes(index_t padded_width) {
-        return scratch_bytes<T>(tile_size * L) + 3 * scratch_bytes<T>(tile_size) + scratch_bytes<T>(MR * strip) +
-               scratch_bytes<T>(tile_size * pitch) + scratch_bytes<T>(padded_width) +
-               (product::depth == 1 ? 0 : scratch_bytes<unit>(tile_size * pitch)) +
-               (product::in_tiles ? scratch_bytes<unit>(tile_size * deep) : 0);
+        return scratch_bytes<T>(tile_size * L) + 3 * scratch_bytes<T>(tile_size) +
+               scratch_bytes<T>(strips * MR * strip) + scratch_bytes<T>(tile_size * pitch) +
+               scratch_bytes<T>(padded_width) + products::bytes(padded_width);
     }
     template <class Scratch>
     static workspace allocate(Scratch& m, index_t padded_width) {
@@ -64,22 +63,16 @@ class tile_engine {
         w.column_sums = m.template take<T>(tile_size);
         w.row_factor = m.template take<T>(tile_size);
         w.column_factor = m.template take<T>(tile_size);
-        w.strip = m.template take<T>(MR * strip);
+        w.strip = m.template take<T>(strips * MR * strip);
         w.logits = m.template take<T>(tile_size * pitch);
-        if constexpr (product::depth == 1) {
-            w.by_row = w.by_column = w.logits;
-        } else {
-            w.by_row = m.template take<unit>(tile_size * pitch);
-            w.by_column = w.by_row + tile_size * pitch / 2;
-        }
-        if constexpr (product::in_tiles) w.turned = m.template take<unit>(tile_size * deep);
         w.row = m.template take<T>(padded_width);
+        w.operands.allocate(m, padded_width);
         return w;
     }
 
     Objective objective;
-    const Set* row_set;
-    const Set* column_set;  // may be row_set
+    const set* row_set;
+    const set* column_set;  // may be row_set
     bool one_set;           // column tiles are row tiles: the matrix is symmetric
     excluded_diagonals excluded;
     T scale, bias;
@@ -94,11 +87,12 @@ class tile_engine {
     // Not inlined, so that a call's bits do not depend on what else it does.
     [[gnu::noinline]] void forward(const tile_schedule::tile& t, const tile_schedule::tile& next,
                                    const workspace& w) const {
-        [[maybe_unused]] const typename product::open open;
+        [[maybe_unused]] const typename products::open open;
         const area a = bounds(t);
-        fetcher ahead = ahead_of(t, next, false);
+        fetcher ahead = ahead_of(t, next, false, true);
         const bool columns = column_state != nullptr && !(one_set && t.row_block == t.column_block);
         T* keep = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
+        w.operands.begin_rows(*row_set, a.row, a.strips_rows);
         T level = T(0);
         bool shared = true;
         if constexpr (has_reach) {
@@ -118,52 +112,48 @@ class tile_engine {
 
     [[gnu::noinline]] void backward(const tile_schedule::tile& t, const tile_schedule::tile& next,
                                     const workspace& w) const {
-        [[maybe_unused]] const typename product::open open;
+        [[maybe_unused]] const typename products::open open;
         const area a = bounds(t);
-        fetcher ahead = ahead_of(t, next, true);
         const bool diagonal = one_set && t.row_block == t.column_block;
         const T* kept_logits = t.number < stored_tiles ? stored_logits + t.number * (tile_size * tile_size) : nullptr;
+        fetcher ahead = ahead_of(t, next, true, kept_logits == nullptr);
+        if (kept_logits == nullptr) w.operands.begin_rows(*row_set, a.row, a.strips_rows);
         column_weight != nullptr ? weigh<true>(a, w, kept_logits, ahead) : weigh<false>(a, w, kept_logits, ahead);
         if (row_set->has_gradient()) {
-            add_products<product, T>(w.by_row, pitch / product::depth, 1, column_set->product_rows(a.column),
-                                     round_up(a.columns, strip), row_set->gradient(a.row), a.strips_rows,
-                                     row_set->padded_width());
+            w.operands.add_to_rows(w.logits, *row_set, a.row, a.strips_rows, *column_set, a.column, a.strips_columns);
         }
         if (column_set->has_gradient() && !diagonal) {
-            if constexpr (product::in_tiles) turn(w);
-            constexpr index_t row_step = product::in_tiles ? deep : 1, unit_step = product::in_tiles ? 1 : pitch;
-            add_products<product, T>(product::in_tiles ? w.turned : w.by_column, row_step, unit_step,
-                                     row_set->product_rows(a.row), a.strips_rows, column_set->gradient(a.column),
-                                     round_up(a.columns, MR), column_set->padded_width());
+            w.operands.add_to_columns(w.logits, *column_set, a.column, round_up(a.columns, MR), *row_set, a.row,
+                                      a.strips_rows);
         }
     }
 
   private:
     struct area {
-        index_t row, rows, column, columns, strips_rows;
+        index_t row, rows, column, columns, strips_rows, strips_columns;
     };
 
     area bounds(const tile_schedule::tile& t) const {
         const index_t r = t.row_block * tile_size, c = t.column_block * tile_size;
         const index_t rows = (std::min)(tile_size, row_set->count() - r);
         const index_t columns = (std::min)(tile_size, column_set->count() - c);
-        return {r, rows, c, columns, round_up(rows, MR)};
+        return {r, rows, c, columns, round_up(rows, MR), round_up(columns, strip)};
     }
 
     /// What the next tile reads of embeddings and this one does not, where both fit into the second-level cache.
-    fetcher ahead_of(const tile_schedule::tile& t, const tile_schedule::tile& next, bool gradients) const {
+    fetcher ahead_of(const tile_schedule::tile& t, const tile_schedule::tile& next, bool gradients,
+                     bool computes) const {
         fetcher ahead;
         if (row_set->padded_width() > widest_ahead) return ahead;
-        const auto bytes = [](index_t units) { return sizeof(unit) * static_cast<std::size_t>(tile_size * units); };
         const index_t r = next.row_block * tile_size, c = next.column_block * tile_size;
-        if (next.row_block != t.row_block) ahead.add(row_set->row_units(r), bytes(row_set->row_step()));
+        const auto add = [&](auto memory) { ahead.add(memory.begin, memory.bytes); };
+        if (next.row_block != t.row_block) add(row_set->left_memory(r, tile_size));
         if (next.column_block != t.column_block) {
-            ahead.add(column_set->panel(c), bytes(column_set->units_deep()));
-            if (gradients && row_set->has_gradient()) {
-                ahead.add(column_set->product_rows(c), bytes(column_set->padded_width() / product::depth));
-            }
+            add(column_set->panel_memory(c, tile_size));
+            if (gradients && row_set->has_gradient()) add(column_set->product_memory(c, tile_size));
         }
-        ahead.spread(tile_size / MR * (tile_size / strip));
+        const int calls = computes ? products::calls_beside(row_set->padded_width()) : 1;  // of a strip
+        ahead.spread(static_cast<std::size_t>(tile_size / MR * (tile_size / strip) * calls));
         return ahead;
     }
 
@@ -196,10 +186,60 @@ class tile_engine {
         }
     }
 
-    /// x = scale a.b + bias of the strip at (i, j) of the tile, MR rows `step` apart.
-    SELFSAME_INLINE void logits(const area& a, index_t i, index_t j, T* x, index_t step) const {
-        product_strip<product, T>(row_set->row_units(a.row + i), row_set->row_step(), column_set->panel(a.column + j),
-                                  row_set->units_deep(), scale, bias, x, step);
+    struct strip_at {
+        index_t i, j;
+        const T* x;  // what `logit` makes logits of, MR rows `strip` apart
+        bool masked = false;
+    };
+
+    /// Computes the strips of the tile, in memory of its own where place(i, j) is null, and hands them on: `rows` some
+    /// rows of a strip, `whole` one in which lanes do not count. Where products leave the vector registers alone, a
+    /// strip is handed on while the next one is computed.
+    template <class Place, class Rows, class Whole>
+    SELFSAME_INLINE void for_each_strip(const area& a, const workspace& w, fetcher& ahead, Place&& place, Rows&& rows,
+                                        Whole&& whole) const {
+        strip_at last{0, 0, nullptr};
+        const auto hand_on = [&](int from, int to) __attribute__((always_inline)) {
+            ahead.step();
+            if (last.masked) {
+                if (from == 0) whole(last);
+            } else if (last.x != nullptr) {
+                rows(last, from, to);
+            }
+        };
+        int turn = 0;
+        for (index_t j = 0; j < a.columns; j += strip) {
+            for (index_t i = 0; i < a.strips_rows; i += MR) {
+                T* x = place(i, j);
+                if (x == nullptr) x = w.strip + turn * MR * strip;
+                multiply(a, w, i, j, x, strip, hand_on);
+                last = {i, j, x, masked(a, i, j)};
+                if constexpr (products::runs_beside) {
+                    turn = 1 - turn;
+                } else {
+                    hand_on(0, MR);
+                }
+            }
+        }
+        if constexpr (products::runs_beside) hand_on(0, MR);
+    }
+
+    /// x of the strip at (i, j) of the tile, and `beside`, if the products can.
+    template <class Beside>
+    SELFSAME_INLINE void multiply(const area& a, const workspace& w, index_t i, index_t j, T* x, index_t step,
+                                  Beside&& beside) const {
+        if constexpr (products::runs_beside) {
+            w.operands.strip(*row_set, i, *column_set, a.column + j, x, step, beside);
+        } else {
+            w.operands.strip(*row_set, a.row + i, *column_set, a.column + j, scale, bias, x, step);
+        }
+    }
+    SELFSAME_INLINE V logit(V x) const {
+        if constexpr (products::runs_beside) {
+            return math::fma(x, V(scale), V(bias));
+        } else {
+            return x;
+        }
     }
 
     SELFSAME_INLINE V term(V x) const {
@@ -216,45 +256,39 @@ class tile_engine {
         const V at(level);
         for (index_t e = 0; e < tile_size * L; e += L) store(w.row_sums + e, V(T(0)));
         for (index_t e = 0; e < tile_size; e += L) store(w.column_sums + e, V(T(0)));
-        for (index_t j = 0; j < a.columns; j += strip) {
-            for (index_t i = 0; i < a.strips_rows; i += MR) {
-                T* x = keep != nullptr ? keep + kept_at(i, j) : w.strip;
-                logits(a, i, j, x, strip);
-                ahead.step();
-                V column[NV];
-                SELFSAME_UNROLL(4)
-                for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + j + v * L);
-                const auto add = [&](const T* from, auto&& map) __attribute__((always_inline)) {
-                    SELFSAME_UNROLL(2)
-                    for (int m = 0; m < MR; ++m) {
-                        V row = load<V>(w.row_sums + (i + m) * L);
-                        SELFSAME_UNROLL(4)
-                        for (int v = 0; v < NV; ++v) {
-                            const V e = map(load<V>(from + m * strip + v * L));
-                            row += e;
-                            column[v] += e;
-                        }
-                        store(w.row_sums + (i + m) * L, row);
-                    }
-                };
-                const auto map = [&](V y) __attribute__((always_inline)) { return lane_reducer::map(term(y), at); };
-                if (!masked(a, i, j)) {
-                    add(x, map);
-                } else {
-                    for (int m = 0; m < MR; ++m) {
-                        for (int v = 0; v < NV; ++v) {
-                            store(w.strip + m * strip + v * L, map(load<V>(x + m * strip + v * L)));
-                        }
-                    }
-                    replace_excluded(a, i, j, T(0), w.strip, strip);
-                    add(w.strip, [](V e) __attribute__((always_inline)) { return e; });
-                }
-                if constexpr (Columns) {
-                    SELFSAME_UNROLL(4)
-                    for (int v = 0; v < NV; ++v) store(w.column_sums + j + v * L, column[v]);
-                }
-            }
-        }
+        const auto add = [&](const strip_at& s, const T* from, int first, int last, auto&& map)
+                             __attribute__((always_inline)) {
+                                 V column[NV];
+                                 SELFSAME_UNROLL(4)
+                                 for (int v = 0; v < NV; ++v) column[v] = load<V>(w.column_sums + s.j + v * L);
+                                 SELFSAME_UNROLL(2)
+                                 for (int m = first; m < last; ++m) {
+                                     V row = load<V>(w.row_sums + (s.i + m) * L);
+                                     SELFSAME_UNROLL(4)
+                                     for (int v = 0; v < NV; ++v) {
+                                         const V e = map(load<V>(from + m * strip + v * L));
+                                         row += e;
+                                         column[v] += e;
+                                     }
+                                     store(w.row_sums + (s.i + m) * L, row);
+                                 }
+                                 if constexpr (Columns) {
+                                     SELFSAME_UNROLL(4)
+                                     for (int v = 0; v < NV; ++v) store(w.column_sums + s.j + v * L, column[v]);
+                                 }
+                             };
+        const auto map = [&](V y) __attribute__((always_inline)) { return lane_reducer::map(term(logit(y)), at); };
+        const auto place = [&](index_t i, index_t j) { return keep != nullptr ? keep + kept_at(i, j) : nullptr; };
+        for_each_strip(
+            a, w, ahead, place,
+            [&](const strip_at& s, int first, int last)
+                __attribute__((always_inline)) { add(s, s.x, first, last, map); },
+            [&](const strip_at& s) {
+                T* const mapped = w.spare_strip();
+                for (index_t e = 0; e < MR * strip; e += L) store(mapped + e, map(load<V>(s.x + e)));
+                replace_excluded(a, s.i, s.j, T(0), mapped, strip);
+                add(s, mapped, 0, MR, [](V e) __attribute__((always_inline)) { return e; });
+            });
         for (index_t i = 0; i < a.rows; ++i) {
             T& s = w.row_sums[i * L];
             s = sum(load<V>(w.row_sums + i * L));
@@ -281,16 +315,15 @@ class tile_engine {
     /// The general way: each row and column absorbs the tile's terms under its own level.
     template <bool Columns>
     [[gnu::noinline]] void absorb(const area& a, const workspace& w, T* keep) const {
-        const index_t padded_columns = round_up(a.columns, strip);
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
                 T* x = w.logits + i * pitch + j;
-                logits(a, i, j, x, pitch);
+                multiply(a, w, i, j, x, pitch, [](int, int) {});
                 for (int m = 0; m < MR; ++m) {
                     for (index_t c = 0; c < strip; c += L) {
                         const V y = load<V>(x + m * pitch + c);
                         if (keep != nullptr) store(keep + kept_at(i, j) + m * strip + c, y);
-                        store(x + m * pitch + c, term(y));
+                        store(x + m * pitch + c, term(logit(y)));
                     }
                 }
                 if (masked(a, i, j)) replace_excluded(a, i, j, -(std::numeric_limits<T>::max)(), x, pitch);
@@ -298,7 +331,7 @@ class tile_engine {
         }
         for (index_t i = 0; i < a.rows; ++i) {
             lane_reducer lanes_of_row{};
-            for (index_t j = 0; j < padded_columns; j += strip) {
+            for (index_t j = 0; j < a.strips_columns; j += strip) {
                 V x[NV];
                 for (int v = 0; v < NV; ++v) x[v] = load<V>(w.logits + i * pitch + j + v * L);
                 lanes_of_row.absorb(x);
@@ -369,56 +402,31 @@ class tile_engine {
     template <class F>
     SELFSAME_INLINE void weigh_strips(const area& a, const workspace& w, const T* kept_logits, fetcher& ahead,
                                       F&& weight) const {
+        const auto weigh = [&](const strip_at& s, int first, int last) __attribute__((always_inline)) {
+            T* y = w.logits + s.i * pitch + s.j;
+            SELFSAME_UNROLL(2)
+            for (int m = first; m < last; ++m) {
+                SELFSAME_UNROLL(4)
+                for (int v = 0; v < NV; ++v) {
+                    store(y + m * pitch + v * L, weight(s.i + m, s.j + v * L, logit(load<V>(s.x + m * strip + v * L))));
+                }
+            }
+        };
+        const auto weigh_masked = [&](const strip_at& s) {
+            weigh(s, 0, MR);
+            replace_excluded(a, s.i, s.j, T(0), w.logits + s.i * pitch + s.j, pitch);
+        };
+        if (kept_logits == nullptr) {
+            const auto place = [](index_t, index_t) { return static_cast<T*>(nullptr); };
+            return for_each_strip(a, w, ahead, place, weigh, weigh_masked);
+        }
         for (index_t j = 0; j < a.columns; j += strip) {
             for (index_t i = 0; i < a.strips_rows; i += MR) {
-                const T* x = kept_logits != nullptr ? kept_logits + kept_at(i, j) : w.strip;
-                // Weights of a value a unit are left where the products read them.
-                T* y = product::depth == 1 ? w.logits + i * pitch + j : w.strip;
-                constexpr index_t y_step = product::depth == 1 ? pitch : strip;
-                if (kept_logits != nullptr) {
-                    for (index_t e = 0; e < MR * strip; e += L) __builtin_prefetch(x + kept_ahead + e, 0, 2);
-                } else {
-                    logits(a, i, j, w.strip, strip);
-                }
+                const strip_at s{i, j, kept_logits + kept_at(i, j)};
+                for (index_t e = 0; e < MR * strip; e += L) __builtin_prefetch(s.x + kept_ahead + e, 0, 2);
                 ahead.step();
-                SELFSAME_UNROLL(2)
-                for (int m = 0; m < MR; ++m) {
-                    SELFSAME_UNROLL(4)
-                    for (int v = 0; v < NV; ++v) {
-                        store(y + m * y_step + v * L, weight(i + m, j + v * L, load<V>(x + m * strip + v * L)));
-                    }
-                }
-                if (masked(a, i, j)) replace_excluded(a, i, j, T(0), y, y_step);
-                if constexpr (product::depth == 2) pack_weights(w, i, j);
+                masked(a, i, j) ? weigh_masked(s) : weigh(s, 0, MR);
             }
-        }
-    }
-
-    static void turn(const workspace& w) {
-        using U = batch<unit>;
-        for (index_t u = 0; u < deep; u += L) {
-            for (index_t j = 0; j < tile_size; j += L) {
-                U x[L];
-                SELFSAME_UNROLL(16)
-                for (int l = 0; l < L; ++l) x[l] = load<U>(w.by_column + (u + l) * pitch + j);
-                transpose(x);
-                SELFSAME_UNROLL(16)
-                for (int l = 0; l < L; ++l) store(w.turned + (j + l) * deep + u, x[l]);
-            }
-        }
-    }
-
-    /// The strip as pairs along the columns and as pairs along the rows.
-    static void pack_weights(const workspace& w, index_t i, index_t j) {
-        for (index_t m = 0; m < MR; ++m) {
-            const T* x = w.strip + m * strip;
-            unit* to = w.by_row + ((i + m) * pitch + j) / 2;
-            for (index_t c = 0; c < strip; c += 2) to[c / 2] = product::pack(x[c], x[c + 1]);
-        }
-        for (index_t m = 0; m < MR; m += 2) {
-            const T* x = w.strip + m * strip;
-            unit* to = w.by_column + (i + m) / 2 * pitch + j;
-            for (index_t c = 0; c < strip; ++c) to[c] = product::pack(x[c], x[c + strip]);
         }
     }
 };

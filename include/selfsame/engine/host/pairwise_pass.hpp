@@ -27,9 +27,8 @@ class pairwise_pass : public pairwise_arguments<memory_space::host, Objective, I
         arguments::wants_any, arguments::wants_positives, arguments::wants_queue, arguments::wants_temperature;
     using arguments::d_, arguments::each_upstream, arguments::how, arguments::m_, arguments::n_, arguments::objective_;
     using typename arguments::negatives, typename arguments::T;
-    using similarity = typename Objective::similarity;
-    using set = embedding_set<T, similarity, precision_of<Objective>>;
-    using tiles = tile_engine<T, Objective, set>;
+    using tiles = tile_engine<T, Objective>;
+    using set = typename tiles::set;
     using reducer = typename Objective::template reducer<T>;
     using row = typename Objective::template row<T>;
     using memory = scratch<decltype(Context::policy)>;
