@@ -80,7 +80,7 @@ if [[ -z $regex && $status -eq 0 ]]; then
     if [[ $(uname -m) == x86_64 ]]; then
         avx2=x86-64-v3 oldest=x86-64
     fi
-    run_tests tests-clang clang -DSELFSAME_MARCH=$avx2 \
+    run_tests tests-clang clang -DSELFSAME_MARCH=$avx2 -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
         -DSELFSAME_BUILD_BENCHMARKS=OFF -DSELFSAME_BUILD_EXAMPLES=OFF -DSELFSAME_CUDA=OFF -DSELFSAME_HEADERS_ALONE=OFF
     run_tests tests-asan-ubsan asan-ubsan
     run_tests tests-tsan tsan -DSELFSAME_MARCH=$oldest
