@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 #include <selfsame/core/execution.hpp>
+#include <selfsame/engine/host/matrix_unit.hpp>
 #include <selfsame/engine/host/micro_kernel.hpp>
 #include <vector>
 
@@ -73,7 +74,7 @@ double bfloat16_rate(int threads) {
         constexpr long count = 2'000'000;
         constexpr double operations = 2.0 * count * 4 * 16 * 16 * 32;
         return rate_of(threads, operations, [] {
-            const selfsame::host::tiles_open<16> open;
+            const selfsame::host::tiles_open open;
             for (long n = 0; n < count; ++n) {
                 asm volatile(
                     "tdpbf16ps %tmm5, %tmm4, %tmm0\n\ttdpbf16ps %tmm5, %tmm4, %tmm1\n\t"
