@@ -33,10 +33,14 @@ struct color_jitter {
     constexpr parameters draw(random_stream& random, image_shape image) const {
         parameters p{{0, 1, 2, 3}, {}, {}, {}, {}};
         for (std::uint32_t k = 3; k > 0; --k) {
+            // Compared, not indexed: on a device an indexed array would be in memory.
             const std::uint32_t other = random.below(k + 1);
             const std::int32_t moved = p.order[k];
-            p.order[k] = p.order[other];
-            p.order[other] = moved;
+            for (std::uint32_t j = 0; j < k; ++j) {
+                if (j != other) continue;
+                p.order[k] = p.order[j];
+                p.order[j] = moved;
+            }
         }
         p.of_brightness = augment::brightness{brightness}.draw(random, image);
         p.of_contrast = augment::contrast{contrast}.draw(random, image);
