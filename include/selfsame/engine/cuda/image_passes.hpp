@@ -90,16 +90,22 @@ struct step_list {
     int count;
     int code[Most];
     struct alignas(16) room {
-        unsigned char bytes[96];
+        std::uint32_t words[24];
     } rooms[Most];
 
+    /// The compiler reads rooms ahead of knowing whether something was prepared there.
+    template <block_context C>
+    SELFSAME_DEVICE void clear(C& c, int threads) {
+        constexpr int of_room = 24;
+        for (int k = c.thread(); k < Most * of_room; k += threads) c.write(rooms[k / of_room].words[k % of_room], 0u);
+    }
     /// What a step's operation has prepared.
     template <class Prepared>
     SELFSAME_DEVICE Prepared& prepared(int k) {
         static_assert(
             sizeof(Prepared) <= sizeof(room) && alignof(Prepared) <= 16 && std::is_trivially_copyable_v<Prepared>,
             "selfsame: what an operation prepares has to be plain and at most 96 bytes");
-        return *reinterpret_cast<Prepared*>(rooms[k].bytes);
+        return *reinterpret_cast<Prepared*>(rooms[k].words);
     }
 };
 

@@ -115,8 +115,8 @@ struct resized_window {
 /// m (v - fill) + fill: torchvision's, to the letter.
 template <int C>
 SELFSAME_DEVICE std::array<float, C> warped(const pixel_source<float>& from, image_shape shape,
-                                            const projective_map& map, interpolation method, const channel_values& fill,
-                                            std::int32_t row, std::int32_t column) {
+                                            const projective_map& map, interpolation method,
+                                            const std::array<float, C>& fill, std::int32_t row, std::int32_t column) {
     // Far outside a coordinate might not fit into an integer, or be NaN.
     const auto within = [](double v, double end) {
         const double low = v > -2 ? v : -2;
@@ -143,8 +143,7 @@ SELFSAME_DEVICE std::array<float, C> warped(const pixel_source<float>& from, ima
         const float* const p = from.at(there ? j : 0, there ? i : 0);
         SELFSAME_UNROLL_ALL
         for (std::size_t c = 0; c < C; ++c) {
-            const int channel = static_cast<int>(c);
-            pixel[c] = there ? from.raw(p, channel) : fill[channel];
+            pixel[c] = there ? from.raw(p, static_cast<int>(c)) : fill[c];
         }
         return pixel;
     }
@@ -164,8 +163,7 @@ SELFSAME_DEVICE std::array<float, C> warped(const pixel_source<float>& from, ima
     if (weight < 1) {
         SELFSAME_UNROLL_ALL
         for (std::size_t c = 0; c < C; ++c) {
-            const float outside = fill[static_cast<int>(c)];
-            pixel[c] = math::fma(weight, pixel[c] - outside, outside);
+            pixel[c] = math::fma(weight, pixel[c] - fill[c], fill[c]);
         }
     }
     return pixel;

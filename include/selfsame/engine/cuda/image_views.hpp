@@ -55,6 +55,8 @@ struct make_views {
 
     template <block_context K>
     SELFSAME_DEVICE void operator()(K& c) const {
+        c.template shared<shared>().steps.clear(c, threads);
+        c.sync();
         for (index_t n = c.block(); n < count; n += blocks) {
             if (c.thread() == 0) plan(c, n);
             c.sync();
@@ -211,13 +213,11 @@ struct make_views {
     SELFSAME_DEVICE void step_pixels(K& c, index_t n, const placed_image& given, const image_pass& pass, std::int32_t y,
                                      std::int32_t first, pixels& x, found& mine) const {
         auto& s = c.template shared<shared>().steps;
-        // Pixels beyond the row's end are taken from its last, and dropped.
-        const std::int32_t last = pass.out.width - 1;
         std::int32_t column[4];
         SELFSAME_UNROLL_ALL
         for (int k = 0; k < 4; ++k) {
-            const std::int32_t at = first + k * distance < last ? first + k * distance : last;
-            column[k] = pass.flips.horizontal ? last - at : at;
+            const std::int32_t at = column_of(pass, first, k);
+            column[k] = pass.flips.horizontal ? pass.out.width - 1 - at : at;
         }
         const std::int32_t row = pass.flips.vertical ? pass.out.height - 1 - y : y;
         if (pass.head < 0) {
@@ -239,9 +239,9 @@ struct make_views {
             } else if constexpr (!mirroring_op<Op>) {
                 if (k != pass.head) return;
                 if constexpr (is_first && (resampling_op<Op> || rearranging_op<Op>)) {
-                    fetch(c, op, p, source_of(given), pass, row, column, x);
+                    fetch(c, op, p, source_of(given), pass, row, first, column, x);
                 } else {
-                    fetch(c, op, p, plane_source(c, pass), pass, row, column, x);
+                    fetch(c, op, p, plane_source(c, pass), pass, row, first, column, x);
                 }
             }
         });
@@ -250,28 +250,30 @@ struct make_views {
     /// Pixels that the head of a pass makes.
     template <block_context K, class Op, class U>
     SELFSAME_DEVICE void fetch(K& c, const Op& op, const typename Op::parameters& p, const pixel_source<U>& source,
-                               const image_pass& pass, std::int32_t row, const std::int32_t (&column)[4],
-                               pixels& x) const {
+                               const image_pass& pass, std::int32_t row, std::int32_t first,
+                               const std::int32_t (&columns)[4], pixels& x) const {
         auto& s = c.template shared<shared>().steps;
         if constexpr (resampling_op<Op>) {
-            pass.resized.template sample<C>(source, row, column, x);
+            pass.resized.template sample<C>(source, row, columns, x);
         } else if constexpr (rearranging_op<Op>) {
-            const channel_values fill = op.fill;
-            SELFSAME_UNROLL_ALL
-            for (int k = 0; k < 4; ++k) {
-                const pixel_run run = op.source(p, pass.in, row, column[k]);
+            const std::array<float, C> fill = fill_of(op);
+            each_pixel(x, [&](int k) {
+                const pixel_run run = op.source(p, pass.in, row, column_of(pass, first, k));
                 const U* const at = source.at(run.row < 0 ? 0 : run.row, run.row < 0 ? 0 : run.column);
+                std::array<float, C> pixel{};
                 SELFSAME_UNROLL_ALL
                 for (std::size_t channel = 0; channel < C; ++channel) {
-                    const int number = static_cast<int>(channel);
-                    x[k][channel] = run.row < 0 ? fill[number] : source.value(source.raw(at, number));
+                    const float value = source.value(source.raw(at, static_cast<int>(channel)));
+                    pixel[channel] = run.row < 0 ? fill[channel] : value;
                 }
-            }
+                return pixel;
+            });
         } else if constexpr (warping_op<Op>) {
             const auto map = c.read(s.template prepared<projective_map>(pass.head));
-            const channel_values fill = op.fill;
-            SELFSAME_UNROLL_ALL
-            for (int k = 0; k < 4; ++k) x[k] = warped<C>(source, pass.in, map, op.method, fill, row, column[k]);
+            const std::array<float, C> fill = fill_of(op);
+            each_pixel(x, [&](int k) {
+                return warped<C>(source, pass.in, map, op.method, fill, row, column_of(pass, first, k));
+            });
         } else if constexpr (convolving_op<Op>) {
             const auto radius = c.read(s.template prepared<std::int32_t>(pass.head));
             const float* const w = memory.filter_of(c.block());
@@ -280,31 +282,63 @@ struct make_views {
                 const float* const row_of = source.at(row, 0) + static_cast<index_t>(channel) * source.channel;
                 const float* const line[4] = {row_of, row_of, row_of, row_of};
                 float made[4];
-                filter(line, column, 1, pass.in.width, w, radius, made);
+                filter(line, columns, 1, pass.in.width, w, radius, made);
                 SELFSAME_UNROLL_ALL
                 for (int k = 0; k < 4; ++k) x[k][channel] = made[k];
             }
         } else {
             static_assert(neighbouring_op<Op>);
             const auto q = c.read(s.template prepared<prepared_of<Op>>(pass.head));
-            SELFSAME_UNROLL_ALL
-            for (int k = 0; k < 4; ++k) {
-                const bool edge =
-                    row == 0 || row == pass.in.height - 1 || column[k] == 0 || column[k] == pass.in.width - 1;
+            each_pixel(x, [&](int k) {
+                const std::int32_t column = column_of(pass, first, k);
+                const bool edge = row == 0 || row == pass.in.height - 1 || column == 0 || column == pass.in.width - 1;
+                std::array<float, C> pixel{};
                 SELFSAME_UNROLL_ALL
                 for (std::size_t channel = 0; channel < C; ++channel) {
-                    const float* const at = source.at(row, column[k]) + static_cast<index_t>(channel) * source.channel;
-                    if (edge) {
-                        x[k][channel] = *at;
-                        continue;
-                    }
+                    const float* const at = source.at(row, column) + static_cast<index_t>(channel) * source.channel;
+                    pixel[channel] = *at;
+                    if (edge) continue;
                     const auto beside = [&](index_t dy, index_t dx) { return at[dy * source.row + dx]; };
-                    x[k][channel] = Op::neighbours(
+                    pixel[channel] = Op::neighbours(
                         q, std::array<float, 9>{beside(-1, -1), beside(-1, 0), beside(-1, 1), beside(0, -1), *at,
                                                 beside(0, 1), beside(1, -1), beside(1, 0), beside(1, 1)});
                 }
+                return pixel;
+            });
+        }
+    }
+
+    /// Pixels beyond the row's end are taken from its last, and dropped.
+    SELFSAME_DEVICE static std::int32_t column_of(const image_pass& pass, std::int32_t first, int k) {
+        const std::int32_t last = pass.out.width - 1, at = first + k * distance;
+        return at < last ? at : last;
+    }
+    /// One after the other: together they would want more registers than there are.
+    template <class F>
+    SELFSAME_DEVICE static void each_pixel(pixels& x, F&& make) {
+        SELFSAME_UNROLL_NONE
+        for (int k = 0; k < 4; ++k) {
+            const std::array<float, C> pixel = make(k);
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < 4; ++j) {
+                if (j == k) x[j] = pixel;
             }
         }
+    }
+
+    /// Each read from the operation itself: a copy would be indexed in memory.
+    template <class Op>
+    SELFSAME_DEVICE static std::array<float, C> fill_of(const Op& op) {
+        std::array<float, C> values{};
+        SELFSAME_UNROLL_ALL
+        for (std::size_t channel = 0; channel < C; ++channel) {
+            if constexpr (std::is_convertible_v<decltype(Op::fill), float>) {
+                values[channel] = op.fill;
+            } else {
+                values[channel] = op.fill[static_cast<int>(channel)];
+            }
+        }
+        return values;
     }
 
     template <class Op>
@@ -366,7 +400,8 @@ struct make_views {
                 using Op = std::remove_cvref_t<decltype(op)>;
                 if constexpr (on_values<Op> && needs_statistics<Op>) {
                     if (k != pass.measuring) return;
-                    c.write(s.steps.template prepared<prepared_of<Op>>(k), mine.template prepare<Op>(op, p, pass.out));
+                    c.write(s.steps.template prepared<prepared_of<Op>>(k),
+                            mine.template prepare<Op>(op, p, {C, pass.out.height, pass.out.width}));
                 }
             });
         }
