@@ -67,7 +67,8 @@ inline constexpr pipeline geometry{warps{rotation{{-80, 80}, {0.3f}}, perspectiv
                                    gaussian_blur{.kernel = 31, .sigma = {3, 6}},
                                    resize{.height = 20, .width = 90, .method = interpolation::nearest}};
 
-inline constexpr pipeline moves{random_apply{0.5f, posterize{3}},
+inline constexpr pipeline moves{random_apply{0.7f, equalize{}},
+                                random_apply{0.5f, posterize{3}},
                                 one_of{invert{}, random_apply{0.9f, vertical_flip{}}, random_apply{0.5f, solarize{}}},
                                 affine{.shear_x = {-20, 20}, .method = interpolation::nearest},
                                 pad{3, 1, 2, 4, border::reflect},

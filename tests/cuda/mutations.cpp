@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <iostream>
+#include <tuple>
 
 #include "device.hpp"
 #include "fiber_machine.hpp"
@@ -44,8 +45,9 @@ std::string outcome_of_scores() {
 std::string outcome_of_images() {
     using test_images::work;
     static const auto expected = [] {
-        return std::pair{test_images::views_on_host({.what = work::recipe, .count = 5, .planar = true}),
-                         test_images::views_on_host({.what = work::geometry, .count = 2})};
+        return std::tuple{test_images::views_on_host({.what = work::recipe, .count = 5, .planar = true}),
+                          test_images::views_on_host({.what = work::geometry, .count = 2}),
+                          test_images::views_on_host({.what = work::moves, .count = 4})};
     }();
     std::string wrong;
     enough_blocks = 1;
@@ -54,8 +56,10 @@ std::string outcome_of_images() {
         try {
             const auto recipe = test_images::views_on_device({.what = work::recipe, .count = 5, .planar = true});
             const auto geometry = test_images::views_on_device({.what = work::geometry, .count = 2});
-            if (!(test_images::distance(recipe, expected.first) < 1e-5)) wrong = "a wrong view of a recipe";
-            if (!(test_images::distance(geometry, expected.second) < 1e-5)) wrong = "a wrong warped view";
+            const auto moves = test_images::views_on_device({.what = work::moves, .count = 4});
+            if (!(test_images::distance(recipe, std::get<0>(expected)) < 1e-5)) wrong = "a wrong view of a recipe";
+            if (!(test_images::distance(geometry, std::get<1>(expected)) < 1e-5)) wrong = "a wrong warped view";
+            if (!(test_images::distance(moves, std::get<2>(expected)) < 1e-5)) wrong = "a wrong equalized view";
         } catch (const kernel_error& e) {
             wrong = e.what();
         }
@@ -103,7 +107,7 @@ TEST(cuda_mutations, no_wait_of_warpgroups_can_be_deleted) {
 TEST(cuda_mutations, no_wait_of_images_can_be_deleted) {
     // Memory is zero at first: without a wait places of pixels are read that nobody wrote.
     mallopt(M_PERTURB, 255);
-    expect_every_wait_matters(7, outcome_of_images);
+    expect_every_wait_matters(8, outcome_of_images);
     mallopt(M_PERTURB, 0);
 }
 

@@ -5,8 +5,10 @@
 
 #include "selfsame/augment/autocontrast.hpp"
 #include "selfsame/augment/device_apply.hpp"
+#include "selfsame/augment/equalize.hpp"
 #include "selfsame/augment/gaussian_noise.hpp"
 #include "selfsame/augment/pad.hpp"
+#include "selfsame/augment/random_apply.hpp"
 #include "selfsame/augment/random_erasing.hpp"
 #include "selfsame/augment/recipes.hpp"
 #include "selfsame/augment/rotation.hpp"
@@ -30,6 +32,7 @@ inline constexpr std::remove_cvref_t<decltype(selfsame::augment::recipes::simclr
 inline constexpr selfsame::augment::pipeline shipped_others{
     selfsame::augment::rotation{{-60, 60}, {0.3f}},
     selfsame::augment::sharpness{},
+    selfsame::augment::random_apply{0.9f, selfsame::augment::equalize{}},
     selfsame::augment::autocontrast{},
     selfsame::augment::gaussian_noise{},
     selfsame::augment::random_erasing{.probability = 0.8f},

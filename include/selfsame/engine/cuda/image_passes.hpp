@@ -21,10 +21,10 @@ inline constexpr bool on_values = [] {
                       "the whole image does not run on a device");
         return false;
     } else {
-        static_assert(!counting_op<Op> && !tabulating_op<Op>,
-                      "selfsame: an operation (Op of device::on_values) by histograms or tables does not run on a "
-                      "device");
-        static_assert(pointwise_op<Op> || positional_op<Op>,
+        static_assert(counting_op<Op> || !tabulating_op<Op>,
+                      "selfsame: an operation (Op of device::on_values) by a table that is not made of counts does not "
+                      "run on a device");
+        static_assert(pointwise_op<Op> || positional_op<Op> || tabulating_op<Op>,
                       "selfsame: an operation (Op of device::on_values) on images is of none of the kinds in "
                       "engine/imagewise.hpp, or one of its functions is not constexpr");
         return true;
@@ -90,14 +90,16 @@ struct step_list {
     int count;
     int code[Most];
     struct alignas(16) room {
-        std::uint32_t words[24];
+        unsigned char bytes[96];
     } rooms[Most];
 
     /// The compiler reads rooms ahead of knowing whether something was prepared there.
     template <block_context C>
     SELFSAME_DEVICE void clear(C& c, int threads) {
-        constexpr int of_room = 24;
-        for (int k = c.thread(); k < Most * of_room; k += threads) c.write(rooms[k / of_room].words[k % of_room], 0u);
+        constexpr int words = sizeof(room) / 4;
+        for (int k = c.thread(); k < Most * words; k += threads) {
+            c.write(*reinterpret_cast<std::uint32_t*>(rooms[k / words].bytes + 4 * (k % words)), 0u);
+        }
     }
     /// What a step's operation has prepared.
     template <class Prepared>
@@ -105,7 +107,7 @@ struct step_list {
         static_assert(
             sizeof(Prepared) <= sizeof(room) && alignof(Prepared) <= 16 && std::is_trivially_copyable_v<Prepared>,
             "selfsame: what an operation prepares has to be plain and at most 96 bytes");
-        return *reinterpret_cast<Prepared*>(rooms[k].words);
+        return *reinterpret_cast<Prepared*>(rooms[k].bytes);
     }
 };
 
@@ -184,6 +186,22 @@ struct image_pass {
     }
 };
 
+/// The part of [0, 1] in which a value lies; NaN lies in the first.
+constexpr int part_of(float x) {
+    return static_cast<int>((math::min)((math::max)(x * channel_counts::parts, 0.0f), 255.0f));
+}
+
+/// A value in global memory to which only the operation has a pointer.
+SELFSAME_DEVICE inline float read_global(const float* p) {
+#if defined(__CUDA_ARCH__)
+    float x;
+    asm volatile("ld.global.f32 %0, [%1];" : "=f"(x) : "l"(__cvta_generic_to_global(p)) : "memory");
+    return x;
+#else
+    return *p;
+#endif
+}
+
 /// What is found of an image: by a thread, and of all together.
 template <int C>
 struct image_findings {
@@ -247,6 +265,7 @@ struct view_memory {
     float* planes = nullptr;  // two images a block
     index_t image = 0;        // values of one
     std::int32_t *first_rows = nullptr, *first_columns = nullptr;
+    channel_counts* counts = nullptr;
     float *row_weights = nullptr, *column_weights = nullptr, *filters = nullptr;
     index_t height = 0, width = 0, row_weight_count = 0, column_weight_count = 0, filter = 0;
 

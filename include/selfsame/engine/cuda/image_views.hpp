@@ -113,6 +113,7 @@ struct make_views {
             pass.in = pass.out;
             at = pass.begin(at, end, [&](int k) { return step_code{c.read(s.code[k])}; });
             prepare_head(c, n, pass);
+            clear_counts(c, n, pass);
             found mine;
             walk(c, n, given, pass, mine);
             c.sync();
@@ -163,6 +164,20 @@ struct make_views {
             filter_across(c, pass.in, radius, plane(c, pass.which), plane(c, 1 - pass.which));
             c.sync();
         }
+    }
+
+    /// Where the pass counts values.
+    template <block_context K>
+    SELFSAME_DEVICE void clear_counts(K& c, index_t n, const image_pass& pass) const {
+        if (pass.measuring < 0) return;
+        each_step(n, [&](const auto& op, const auto&, int k, auto) {
+            if constexpr (counting_op<std::remove_cvref_t<decltype(op)>>) {
+                if (k != pass.measuring) return;
+                auto& counts = memory.counts[c.block()].count;
+                for (int i = c.thread(); i < 4 * 256; i += threads) counts[i / 256][i % 256] = 0;
+                c.sync();
+            }
+        });
     }
 
     template <block_context K>
@@ -234,7 +249,12 @@ struct make_views {
                 if (k >= pass.first && k < pass.last) {
                     run_values(op, c.read(s.template prepared<prepared_of<Op>>(k)), y, first, x);
                 } else if (needs_statistics<Op> && k == pass.measuring) {
-                    mine.template absorb<Op>(x, pass.out.width - first);
+                    const std::int32_t left = pass.out.width - first;
+                    if constexpr (counting_op<Op>) {
+                        count_parts(c, x, left);
+                    } else {
+                        mine.template absorb<Op>(x, left);
+                    }
                 }
             } else if constexpr (!mirroring_op<Op>) {
                 if (k != pass.head) return;
@@ -352,9 +372,31 @@ struct make_views {
                 SELFSAME_UNROLL_ALL
                 for (std::size_t k = 0; k < 4; ++k) x[k][channel] = made[k];
             }
+        } else if constexpr (tabulating_op<Op>) {
+            SELFSAME_UNROLL_ALL
+            for (std::size_t channel = 0; channel < C; ++channel) {
+                const float* const table = Op::table(q, static_cast<std::int32_t>(channel));
+                if (table == nullptr) continue;
+                SELFSAME_UNROLL_ALL
+                for (int k = 0; k < 4; ++k) x[k][channel] = read_global(table + part_of(x[k][channel]));
+            }
         } else {
             SELFSAME_UNROLL_ALL
             for (int k = 0; k < 4; ++k) Op::pixel(q, x[k]);
+        }
+    }
+
+    /// Counts the values of pixels, of those that are `left` before the row's end.
+    template <block_context K>
+    SELFSAME_DEVICE void count_parts(K& c, const pixels& x, std::int32_t left) const {
+        auto& counts = memory.counts[c.block()].count;
+        SELFSAME_UNROLL_ALL
+        for (int k = 0; k < 4; ++k) {
+            if (k * distance >= left) break;
+            SELFSAME_UNROLL_ALL
+            for (std::size_t channel = 0; channel < C; ++channel) {
+                c.add_to(counts[channel][part_of(x[k][channel])], 1u);
+            }
         }
     }
 
@@ -400,8 +442,13 @@ struct make_views {
                 using Op = std::remove_cvref_t<decltype(op)>;
                 if constexpr (on_values<Op> && needs_statistics<Op>) {
                     if (k != pass.measuring) return;
-                    c.write(s.steps.template prepared<prepared_of<Op>>(k),
-                            mine.template prepare<Op>(op, p, {C, pass.out.height, pass.out.width}));
+                    const image_shape shape{C, pass.out.height, pass.out.width};
+                    auto& to = s.steps.template prepared<prepared_of<Op>>(k);
+                    if constexpr (counting_op<Op>) {
+                        c.write(to, op.prepare(p, shape, memory.counts[c.block()]));
+                    } else {
+                        c.write(to, mine.template prepare<Op>(op, p, shape));
+                    }
                 }
             });
         }

@@ -48,7 +48,7 @@ struct view_limits {
     index_t area = 1;
     index_t source_height = 1, source_width = 1, height = 1, width = 1;  // of resized axes
     index_t reach = 0;
-    bool resizes = false, filters = false;
+    bool resizes = false, filters = false, counts = false;
 
     template <class Op>
     void absorb(const Op& op, image_shape in, image_shape out) {
@@ -58,6 +58,8 @@ struct view_limits {
         } else if constexpr (convolving_op<Op>) {
             filters = true;
             reach = (std::max)(reach, index_t{op.reach()});
+        } else if constexpr (counting_op<Op>) {
+            counts = true;
         } else if constexpr (resampling_op<Op>) {
             resizes = true;
             source_height = (std::max)(source_height, index_t{in.height});
@@ -84,6 +86,7 @@ struct view_limits {
             m.row_weights = memory.template take<float>(blocks * m.row_weight_count);
             m.column_weights = memory.template take<float>(blocks * m.column_weight_count);
         }
+        if (counts) m.counts = memory.template take<channel_counts>(blocks);
         if (filters) {
             m.filter = reach + 1;
             m.filters = memory.template take<float>(blocks * m.filter);
