@@ -3,7 +3,7 @@
 #include <limits>
 #include <new>
 
-#include "selfsame/engine/cuda/image_passes.hpp"
+#include "selfsame/engine/cuda/image_pixels.hpp"
 
 /// \file
 /// The kernel of the device's imagewise engine: a block makes one view after another. Steps are gathered into passes as
@@ -38,7 +38,8 @@ struct draw_views : thread_each {
 template <class T, class Out, int C, class... Ops>
 struct make_views {
     static constexpr const char* name = "make_views";
-    static constexpr int threads = 512;
+    static constexpr int threads = 256;
+    static constexpr int resident = 2;  // blocks of a multiprocessor: one works while the other waits
     using parameters = record<typename Ops::parameters...>;
     using found = image_findings<C>;
     struct shared {
@@ -247,7 +248,7 @@ struct make_views {
             using Op = std::remove_cvref_t<decltype(op)>;
             if constexpr (on_values<Op>) {
                 if (k >= pass.first && k < pass.last) {
-                    run_values(op, c.read(s.template prepared<prepared_of<Op>>(k)), y, first, x);
+                    run_values<Op, C>(c.read(s.template prepared<prepared_of<Op>>(k)), y, first, x);
                 } else if (needs_statistics<Op> && k == pass.measuring) {
                     const std::int32_t left = pass.out.width - first;
                     if constexpr (counting_op<Op>) {
@@ -276,8 +277,8 @@ struct make_views {
         if constexpr (resampling_op<Op>) {
             pass.resized.template sample<C>(source, row, columns, x);
         } else if constexpr (rearranging_op<Op>) {
-            const std::array<float, C> fill = fill_of(op);
-            each_pixel(x, [&](int k) {
+            const std::array<float, C> fill = fill_of<C>(op);
+            each_pixel<C>(x, [&](int k) {
                 const pixel_run run = op.source(p, pass.in, row, column_of(pass, first, k));
                 const U* const at = source.at(run.row < 0 ? 0 : run.row, run.row < 0 ? 0 : run.column);
                 std::array<float, C> pixel{};
@@ -290,8 +291,8 @@ struct make_views {
             });
         } else if constexpr (warping_op<Op>) {
             const auto map = c.read(s.template prepared<projective_map>(pass.head));
-            const std::array<float, C> fill = fill_of(op);
-            each_pixel(x, [&](int k) {
+            const std::array<float, C> fill = fill_of<C>(op);
+            each_pixel<C>(x, [&](int k) {
                 return warped<C>(source, pass.in, map, op.method, fill, row, column_of(pass, first, k));
             });
         } else if constexpr (convolving_op<Op>) {
@@ -309,7 +310,7 @@ struct make_views {
         } else {
             static_assert(neighbouring_op<Op>);
             const auto q = c.read(s.template prepared<prepared_of<Op>>(pass.head));
-            each_pixel(x, [&](int k) {
+            each_pixel<C>(x, [&](int k) {
                 const std::int32_t column = column_of(pass, first, k);
                 const bool edge = row == 0 || row == pass.in.height - 1 || column == 0 || column == pass.in.width - 1;
                 std::array<float, C> pixel{};
@@ -333,59 +334,6 @@ struct make_views {
         const std::int32_t last = pass.out.width - 1, at = first + k * distance;
         return at < last ? at : last;
     }
-    /// One after the other: together they would want more registers than there are.
-    template <class F>
-    SELFSAME_DEVICE static void each_pixel(pixels& x, F&& make) {
-        SELFSAME_UNROLL_NONE
-        for (int k = 0; k < 4; ++k) {
-            const std::array<float, C> pixel = make(k);
-            SELFSAME_UNROLL_ALL
-            for (int j = 0; j < 4; ++j) {
-                if (j == k) x[j] = pixel;
-            }
-        }
-    }
-
-    /// Each read from the operation itself: a copy would be indexed in memory.
-    template <class Op>
-    SELFSAME_DEVICE static std::array<float, C> fill_of(const Op& op) {
-        std::array<float, C> values{};
-        SELFSAME_UNROLL_ALL
-        for (std::size_t channel = 0; channel < C; ++channel) {
-            if constexpr (std::is_convertible_v<decltype(Op::fill), float>) {
-                values[channel] = op.fill;
-            } else {
-                values[channel] = op.fill[static_cast<int>(channel)];
-            }
-        }
-        return values;
-    }
-
-    template <class Op>
-    SELFSAME_DEVICE static void run_values(const Op&, const prepared_of<Op>& q, std::int32_t y, std::int32_t first,
-                                           pixels& x) {
-        if constexpr (positional_op<Op>) {
-            SELFSAME_UNROLL_ALL
-            for (std::size_t channel = 0; channel < C; ++channel) {
-                const auto made = Op::elements(q, {x[0][channel], x[1][channel], x[2][channel], x[3][channel]},
-                                               {static_cast<std::int32_t>(channel), y, first});
-                SELFSAME_UNROLL_ALL
-                for (std::size_t k = 0; k < 4; ++k) x[k][channel] = made[k];
-            }
-        } else if constexpr (tabulating_op<Op>) {
-            SELFSAME_UNROLL_ALL
-            for (std::size_t channel = 0; channel < C; ++channel) {
-                const float* const table = Op::table(q, static_cast<std::int32_t>(channel));
-                if (table == nullptr) continue;
-                SELFSAME_UNROLL_ALL
-                for (int k = 0; k < 4; ++k) x[k][channel] = read_global(table + part_of(x[k][channel]));
-            }
-        } else {
-            SELFSAME_UNROLL_ALL
-            for (int k = 0; k < 4; ++k) Op::pixel(q, x[k]);
-        }
-    }
-
     /// Counts the values of pixels, of those that are `left` before the row's end.
     template <block_context K>
     SELFSAME_DEVICE void count_parts(K& c, const pixels& x, std::int32_t left) const {
@@ -443,11 +391,11 @@ struct make_views {
                 if constexpr (on_values<Op> && needs_statistics<Op>) {
                     if (k != pass.measuring) return;
                     const image_shape shape{C, pass.out.height, pass.out.width};
-                    auto& to = s.steps.template prepared<prepared_of<Op>>(k);
+                    auto& room = s.steps.template prepared<prepared_of<Op>>(k);
                     if constexpr (counting_op<Op>) {
-                        c.write(to, op.prepare(p, shape, memory.counts[c.block()]));
+                        c.write(room, op.prepare(p, shape, memory.counts[c.block()]));
                     } else {
-                        c.write(to, mine.template prepare<Op>(op, p, shape));
+                        c.write(room, mine.template prepare<Op>(op, p, shape));
                     }
                 }
             });
