@@ -208,7 +208,7 @@ struct image_findings {
     double total = 0;
     float low[C], high[C];
 
-    constexpr image_findings() {
+    SELFSAME_DEVICE image_findings() {
         SELFSAME_UNROLL_ALL
         for (int c = 0; c < C; ++c) {
             low[c] = std::numeric_limits<float>::infinity();
