@@ -56,7 +56,7 @@ template <class... Ops>
 void expect_same_as_by_floats(const pipeline<Ops...>& p, const rows_of_bytes& in, key k) {
     const int n = in.count, c = in.channels;
     image_shape made{c, in.height, in.width};
-    selfsame::host::for_each_operation(p.operations, [&](const auto& op, auto) { made = output_shape(op, made); });
+    selfsame::for_each_operation(p.operations, [&](const auto& op, auto) { made = output_shape(op, made); });
     const int h = made.height, w = made.width;
     rows_of_bytes out(n, h, w, c, 3, !in.upwards);
     std::vector<std::uint8_t> planes(std::size_t(n * h * w * c));
@@ -76,7 +76,7 @@ void expect_same_as_by_floats(const pipeline<Ops...>& p, const rows_of_bytes& in
     }
     std::vector<float> floats(planes.size());
     apply(thrust::seq, p, in.seen(in.values.data()), 5, k, view<float, 4>(floats.data(), {n, c, h, w}));
-    for (std::size_t i = 0; i < floats.size(); ++i) RC_ASSERT(int(host::to_byte(floats[i])) == int(planes[i]));
+    for (std::size_t i = 0; i < floats.size(); ++i) RC_ASSERT(int(to_byte(floats[i])) == int(planes[i]));
 }
 
 template <class... Ops>

@@ -108,6 +108,8 @@ class fiber_context_of {
         value = x;
     }
 
+    void add_to(std::uint32_t& value, std::uint32_t x) { value += x; }
+
     /// Lands at the wait, the latest legal moment.
     template <class U>
     void copy_async(U* to, const U* from, bool there, const char* file = __builtin_FILE(),

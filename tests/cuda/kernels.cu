@@ -2,10 +2,12 @@
 // for whoever runs their PTX.
 #include <thrust/device_vector.h>
 
+#include "selfsame/augment/augment.cuh"
 #include "selfsame/energy/scores.cuh"
 #include "selfsame/engine/cuda/pairwise.cuh"
 #include "selfsame/interop/thrust.cuh"
 #include "shipped.hpp"
+#include "shipped_images.hpp"
 
 template <class E>
 using on_device = selfsame_tests::shipped_tensors<E, selfsame::memory_space::device>;
@@ -13,6 +15,11 @@ using on_device = selfsame_tests::shipped_tensors<E, selfsame::memory_space::dev
 void instantiate(cudaStream_t stream, const on_device<float>& f, const on_device<double>& d,
                  const on_device<selfsame::bfloat16>& b, const on_device<selfsame::half>& h) {
     selfsame_tests::call_everything(thrust::cuda::par_nosync.on(stream), f, d, b, h, [](const char*) {});
+}
+
+void instantiate_images(cudaStream_t stream, const selfsame_tests::shipped_pictures& x) {
+    selfsame_tests::call_images<selfsame::memory_space::device>(thrust::cuda::par_nosync.on(stream), x,
+                                                                [](const char*) {});
 }
 
 // Every kind of policy and tensor that a call takes.

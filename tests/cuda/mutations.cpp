@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cmath>
 #include <iostream>
+#include <tuple>
 
 #include "device.hpp"
 #include "fiber_machine.hpp"
+#include "images.hpp"
 #include "selfsame/energy/device_scores.hpp"
 
 // Every wait in a kernel is there for a reason: without it something must fail.
@@ -36,6 +39,34 @@ std::string outcome_of_scores() {
         return e.what();
     }
     return std::abs(values[0] + 1 + std::log(2000.0f)) < 1e-4f ? "" : "a wrong free energy";
+}
+
+/// Views whose passes want every wait of the kernel, threads running in two orders, and two views a block.
+std::string outcome_of_images() {
+    using test_images::work;
+    static const auto expected = [] {
+        return std::tuple{test_images::views_on_host({.what = work::recipe, .count = 5, .planar = true}),
+                          test_images::views_on_host({.what = work::geometry, .count = 2}),
+                          test_images::views_on_host({.what = work::moves, .count = 4})};
+    }();
+    std::string wrong;
+    enough_blocks = 1;
+    for (const int order : {0, 1}) {
+        order_of_threads = order;
+        try {
+            const auto recipe = test_images::views_on_device({.what = work::recipe, .count = 5, .planar = true});
+            const auto geometry = test_images::views_on_device({.what = work::geometry, .count = 2});
+            const auto moves = test_images::views_on_device({.what = work::moves, .count = 4});
+            if (!(test_images::distance(recipe, std::get<0>(expected)) < 1e-5)) wrong = "a wrong view of a recipe";
+            if (!(test_images::distance(geometry, std::get<1>(expected)) < 1e-5)) wrong = "a wrong warped view";
+            if (!(test_images::distance(moves, std::get<2>(expected)) < 1e-5)) wrong = "a wrong equalized view";
+        } catch (const kernel_error& e) {
+            wrong = e.what();
+        }
+    }
+    order_of_threads = 0;
+    enough_blocks = 4;
+    return wrong;
 }
 
 template <class Outcome>
@@ -71,6 +102,13 @@ TEST(cuda_mutations, no_wait_of_warpgroups_can_be_deleted) {
     p.types = elements::bfloats;
     expect_every_wait_matters(7, [&] { return outcome_of({p}); });
     warpgroups = false;
+}
+
+TEST(cuda_mutations, no_wait_of_images_can_be_deleted) {
+    // Memory is zero at first: without a wait places of pixels are read that nobody wrote.
+    mallopt(M_PERTURB, 255);
+    expect_every_wait_matters(8, outcome_of_images);
+    mallopt(M_PERTURB, 0);
 }
 
 TEST(cuda_mutations, no_wait_of_rows_can_be_deleted) { expect_every_wait_matters(1, outcome_of_scores); }

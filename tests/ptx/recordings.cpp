@@ -4,6 +4,7 @@
 #include <random>
 
 #include "../cuda/shipped.hpp"
+#include "image_recordings.hpp"
 #include "recorder.hpp"
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
@@ -152,5 +153,6 @@ int main(int count, char** arguments) {
         scratch.clear();
         device.place(current);
     });
+    record_images(file);
     return file.good() ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "selfsame/augment/affine.hpp"
+#include "selfsame/augment/apply.hpp"
 #include "selfsame/augment/autocontrast.hpp"
 #include "selfsame/augment/brightness.hpp"
 #include "selfsame/augment/color_jitter.hpp"

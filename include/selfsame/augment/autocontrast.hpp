@@ -20,10 +20,10 @@ struct autocontrast {
     constexpr parameters draw(random_stream&, image_shape) const { return {}; }
     constexpr prepared prepare(const parameters&, image_shape image, const channel_extrema& found) const {
         prepared q{};
-        for (std::int32_t c = 0; c < 3 && c < image.channels; ++c) {
-            const bool flat = !(found.high[c] > found.low[c]);
-            q.low[c] = flat ? 0 : found.low[c];
-            q.factor[c] = flat ? 1 : 1 / (found.high[c] - found.low[c]);
+        for (std::int32_t c = 0; c < 3; ++c) {
+            const bool stretched = c < image.channels && found.high[c] > found.low[c];
+            q.low[c] = stretched ? found.low[c] : 0;
+            q.factor[c] = stretched ? 1 / (found.high[c] - found.low[c]) : 1;
         }
         return q;
     }

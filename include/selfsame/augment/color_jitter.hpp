@@ -31,13 +31,15 @@ struct color_jitter {
         if (!(hue >= 0 && hue <= 0.5f)) fail("color_jitter.hue", hue, "0 to 0.5");
     }
     constexpr parameters draw(random_stream& random, image_shape image) const {
-        parameters p{{0, 1, 2, 3}, {}, {}, {}, {}};
+        // Four bits for each: on a device an indexed array would be in memory.
+        std::uint32_t order = 0x3210;
+        const auto at = [&](std::uint32_t k) { return order >> 4 * k & 15u; };
         for (std::uint32_t k = 3; k > 0; --k) {
-            const std::uint32_t other = random.below(k + 1);
-            const std::int32_t moved = p.order[k];
-            p.order[k] = p.order[other];
-            p.order[other] = moved;
+            const std::uint32_t other = random.below(k + 1), difference = at(k) ^ at(other);
+            order ^= difference << 4 * k ^ difference << 4 * other;
         }
+        const auto number = [&](std::uint32_t k) { return static_cast<std::int32_t>(at(k)); };
+        parameters p{{number(0), number(1), number(2), number(3)}, {}, {}, {}, {}};
         p.of_brightness = augment::brightness{brightness}.draw(random, image);
         p.of_contrast = augment::contrast{contrast}.draw(random, image);
         p.of_saturation = augment::saturation{saturation}.draw(random, image);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "selfsame/augment/pipeline.hpp"
+#include "selfsame/core/execution.hpp"
 
 /// \file
 /// MixUp and CutMix: each image of a batch together with the one before it.

@@ -10,11 +10,10 @@
 #include <utility>
 
 #include "selfsame/augment/options.hpp"
-#include "selfsame/core/execution.hpp"
-#include "selfsame/engine/host/imagewise.hpp"
 
 /// \file
-/// Pipelines: operations composed at compile time, applied to batches of images with parameters drawn for each.
+/// Pipelines: operations composed at compile time, applied (augment/apply.hpp) to batches of images with parameters
+/// drawn for each.
 ///
 ///     const pipeline p{random_resized_crop{.height = 28, .width = 28}, horizontal_flip{},
 ///                      random_apply{0.8f, brightness{0.4f}}, normalize{{0.28f}, {0.35f}}};
@@ -40,6 +39,7 @@ class sample_ids {
         requires std::convertible_to<const Range&, std::span<const std::uint64_t>>
     constexpr sample_ids(const Range& ids) : list_(ids), listed_(true) {}
 
+    constexpr bool is_list() const { return listed_; }
     constexpr std::uint64_t operator[](index_t n) const {
         return listed_ ? list_[static_cast<std::size_t>(n)] : first_ + static_cast<std::uint64_t>(n);
     }
@@ -107,56 +107,23 @@ inline void check_key(key k) {
 
 }  // namespace detail
 
-/// Draws the parameters of every image of a batch: what `apply` with the same arguments uses.
-template <class Images, class... Ops>
-void draw(const pipeline<Ops...>& p, const Images& images, const sample_ids& ids, key k,
-          std::span<typename pipeline<Ops...>::parameters> drawn) {
-    const auto in = host::image_source(images);
-    ids.check(in.count());
-    detail::check_key(k);
-    host::check_operations(p.operations, in.channels());
-    if (static_cast<index_t>(drawn.size()) != in.count()) {
-        fail("parameters", joined(drawn.size(), " records"), joined("one for each of ", in.count(), " images"));
-    }
-    for (index_t n = 0; n < in.count(); ++n) drawn[static_cast<std::size_t>(n)] = draw(p, in.shape(n), ids[n], k);
-}
-
-/// Augments a batch: `images` are a tensor N x height x width x channels of std::uint8_t (0 to 255 are taken as 0 to 1)
-/// or float, of any strides, or an `image_batch` of images of different sizes; 1, 3 or 4 channels. `out` is a tensor
-/// N x channels x height x width of float, half, bfloat16 or std::uint8_t (0 to 1 become 0 to 255), of any strides.
-/// Nothing is written where an argument is refused.
-template <execution C, class Images, class Out, class... Ops>
-void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images, const sample_ids& ids, key k, Out&& out) {
-    const auto in = host::image_source(images);
-    ids.check(in.count());
-    detail::check_key(k);
-    host::imagewise(as_context(ctx), in, host::view_task{p.operations, as_tensor<4>(out), [&](index_t n) {
-                                                             return draw(p, in.shape(n), ids[n], k);
-                                                         }});
-}
-
-/// The same with given parameters, one record an image. Those of a crop must lie inside their image.
-template <execution C, class Images, class Out, class... Ops>
-void apply(const C& ctx, const pipeline<Ops...>& p, const Images& images,
-           std::type_identity_t<std::span<const typename pipeline<Ops...>::parameters>> given, Out&& out) {
-    const auto in = host::image_source(images);
-    if (static_cast<index_t>(given.size()) != in.count()) {
-        fail("parameters", joined(given.size(), " records"), joined("one for each of ", in.count(), " images"));
-    }
-    for (index_t n = 0; n < in.count(); ++n)
-        host::check_parameters(p.operations, given[static_cast<std::size_t>(n)], in.shape(n));
-    host::imagewise(as_context(ctx), in, host::view_task{p.operations, as_tensor<4>(out), [&](index_t n) {
-                                                             return given[static_cast<std::size_t>(n)];
-                                                         }});
-}
+/// A pipeline, and where what it makes goes.
+template <class Pipeline, class Out>
+struct view_of {
+    const Pipeline& pipeline;
+    Out out;
+};
+template <class Pipeline, class Out>
+view_of(const Pipeline&, Out) -> view_of<Pipeline, Out>;
 
 /// An N x C x H x W tensor seen as N x H x W x C: for input in that order.
 template <class T>
 constexpr auto channels_last(T&& x) {
     const auto t = as_tensor<4>(x);
     using element = typename decltype(t)::element_type;
-    return view<element, 4>(t.data_handle(), {t.extent(0), t.extent(2), t.extent(3), t.extent(1)},
-                            {t.stride(0), t.stride(2), t.stride(3), t.stride(1)});
+    return view<decltype(t)::accessor_type::space, element, 4>(t.data_handle(),
+                                                               {t.extent(0), t.extent(2), t.extent(3), t.extent(1)},
+                                                               {t.stride(0), t.stride(2), t.stride(3), t.stride(1)});
 }
 
 /// An N x H x W x C tensor seen as N x C x H x W: for output in that order.
@@ -164,8 +131,9 @@ template <class T>
 constexpr auto channels_first(T&& x) {
     const auto t = as_tensor<4>(x);
     using element = typename decltype(t)::element_type;
-    return view<element, 4>(t.data_handle(), {t.extent(0), t.extent(3), t.extent(1), t.extent(2)},
-                            {t.stride(0), t.stride(3), t.stride(1), t.stride(2)});
+    return view<decltype(t)::accessor_type::space, element, 4>(t.data_handle(),
+                                                               {t.extent(0), t.extent(3), t.extent(1), t.extent(2)},
+                                                               {t.stride(0), t.stride(3), t.stride(1), t.stride(2)});
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA::augment

@@ -7,6 +7,26 @@
 
 namespace selfsame::inline SELFSAME_ISA::augment {
 
+namespace detail {
+
+template <class Parameters>
+struct applied_parameters {
+    std::int32_t applied;
+    Parameters operation;  ///< drawn in any case
+};
+// In this order for nvcc: see `record`.
+template <class Parameters>
+    requires std::is_empty_v<Parameters>
+struct applied_parameters<Parameters> {
+    [[no_unique_address]] Parameters operation;
+    std::int32_t applied;
+
+    constexpr applied_parameters() = default;
+    constexpr applied_parameters(std::int32_t a, const Parameters& p) : operation(p), applied(a) {}
+};
+
+}  // namespace detail
+
 /// Runs an operation with a probability. The operation must keep the image's shape.
 template <image_op Op>
 struct random_apply {
@@ -14,10 +34,7 @@ struct random_apply {
     float probability;
     Op operation;
 
-    struct parameters {
-        std::int32_t applied;
-        [[no_unique_address]] typename Op::parameters operation;  ///< drawn in any case
-    };
+    using parameters = detail::applied_parameters<typename Op::parameters>;
     static constexpr int steps = steps_of<Op>, passes = passes_of<Op>;
 
     void check(std::int32_t channels) const {

@@ -2,28 +2,19 @@
 
 #include <tuple>
 
-#include "selfsame/augment/pipeline.hpp"
+#include "selfsame/augment/apply.hpp"
 
 /// \file
 /// Several views of every image from one read of it: multi-crop.
 
 namespace selfsame::inline SELFSAME_ISA::augment {
 
-/// A pipeline, and where what it makes goes.
-template <class Pipeline, class Out>
-struct view_of {
-    const Pipeline& pipeline;
-    Out out;
-};
-template <class Pipeline, class Out>
-view_of(const Pipeline&, Out) -> view_of<Pipeline, Out>;
-
 /// Makes all views of an image while it is in the core's cache; the rest is as in `apply`. The n-th of `views` is what
 /// `apply` makes with n added to the key's view.
 template <execution C, class Images, class... Pipelines, class... Outs>
 void apply_views(const C& ctx, const Images& images, const sample_ids& ids, key k,
                  const view_of<Pipelines, Outs>&... views) {
-    const auto in = host::image_source(images);
+    const auto in = image_source<memory_space::host>(images);
     ids.check(in.count());
     detail::check_key({k.seed, k.epoch, k.view + static_cast<std::uint32_t>(sizeof...(views)) - 1});
     std::uint32_t next = k.view;

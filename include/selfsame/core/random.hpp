@@ -42,7 +42,11 @@ class random_stream {
             ++counter_[3];
             used_ = 0;
         }
-        return block_[used_++];
+        ++used_;
+        // Moved up, not indexed: on a device an indexed array would be in memory.
+        const std::uint32_t next = block_[0];
+        block_ = {block_[1], block_[2], block_[3], 0};
+        return next;
     }
 
     /// Uniform on [0, 1), a multiple of 2^-24: exact in float on every machine.

@@ -156,6 +156,16 @@ struct record<First, Rest...> {
     [[no_unique_address]] First first;
     [[no_unique_address]] record<Rest...> rest;
 };
+// Members without data come first: nvcc 13.0 makes room on the device for those at the end, and the host does not.
+template <class First, class... Rest>
+    requires(!std::is_empty_v<First> && (std::is_empty_v<Rest> && ...))
+struct record<First, Rest...> {
+    [[no_unique_address]] record<Rest...> rest;
+    [[no_unique_address]] First first;
+
+    constexpr record() = default;
+    constexpr record(const First& f, const record<Rest...>& r = {}) : rest(r), first(f) {}
+};
 template <class First, class... Rest>
 constexpr record<First, Rest...> make_record(const First& first, const Rest&... rest) {
     if constexpr (sizeof...(Rest) == 0) {

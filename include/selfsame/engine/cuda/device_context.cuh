@@ -60,6 +60,9 @@ class device_context {
         value = x;
     }
 
+    /// To a value in global memory, to which other threads may add.
+    __device__ void add_to(std::uint32_t& value, std::uint32_t x) { atomicAdd(&value, x); }
+
     template <class U>
     __device__ void copy_async(U* to, const U* from, bool there) {
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address(to)),

@@ -7,16 +7,6 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-/// The index inside [0, n) that i is reflected to, edges not repeated, as often as it takes.
-constexpr index_t reflected(index_t i, index_t n) {
-    if (i >= 0 && i < n) return i;
-    if (n == 1) return 0;
-    if (i < 0 && -i < n) return -i;
-    if (i >= n && i < 2 * n - 1) return 2 * (n - 1) - i;
-    const index_t period = 2 * (n - 1), r = (i % period + period) % period;
-    return r < n ? r : period - r;
-}
-
 namespace detail {
 
 /// Radii up to this have loops of their own, unrolled; others share one.

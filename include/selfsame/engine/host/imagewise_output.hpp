@@ -24,20 +24,6 @@ struct image_target {
     }
 };
 
-/// 0 to 1 become 0 to 255, rounded to the nearest; what lies outside, the nearest of them; NaN 0.
-constexpr std::uint8_t to_byte(float x) {
-    const float y = x * 255.0f;
-    return static_cast<std::uint8_t>(y > 0 ? (y < 255 ? y + 0.5f : 255.0f) : 0.0f);
-}
-template <class Out>
-constexpr Out to_output(float x) {
-    if constexpr (is_byte<Out>) {
-        return to_byte(x);
-    } else {
-        return element_cast<Out>(x);
-    }
-}
-
 /// `to_byte` of a vector of values.
 SELFSAME_INLINE batch<std::int32_t> to_bytes(batch<float> x) {
     using V = batch<float>;

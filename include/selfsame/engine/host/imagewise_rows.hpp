@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "selfsame/core/simd.hpp"
-#include "selfsame/engine/imagewise.hpp"
+#include "selfsame/engine/pixels.hpp"
 
 /// \file
 /// Loops over rows of one image. Rows in working memory are planar, one plane a channel, and padded: vectors may pass
@@ -35,16 +35,6 @@ struct row_planes {
     SELFSAME_INLINE float* operator[](index_t c) const { return data + c * plane; }
     operator const_row_planes() const { return {data, plane}; }
 };
-
-template <class T>
-inline constexpr bool is_byte = std::is_same_v<T, std::uint8_t>;
-
-/// s / 255, correctly rounded where products are fused with sums.
-template <class V>
-SELFSAME_INLINE V divide_by_255(V s) {
-    const V inverse(1.0f / 255.0f), q = s * inverse;
-    return math::fma(math::fma(q, V(-255.0f), s), inverse, q);
-}
 
 SELFSAME_INLINE batch<float> load_values(const float* p) { return load<batch<float>>(p); }
 SELFSAME_INLINE batch<float> load_values(const std::uint8_t* p) {

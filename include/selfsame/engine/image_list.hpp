@@ -7,7 +7,7 @@
 /// \file
 /// The images of a batch, whatever the caller has them in.
 
-namespace selfsame::inline SELFSAME_ISA::host {
+namespace selfsame::inline SELFSAME_ISA {
 
 /// The images of a batch: those of a tensor N x H x W x C, or each by itself.
 template <class T>
@@ -31,6 +31,9 @@ class image_list {
         one.data += n * stride_;
         return one;
     }
+    /// Whether each is by itself; else elements from one to the next.
+    bool is_list() const { return list_.data() != nullptr; }
+    index_t step() const { return stride_; }
     image_shape shape(index_t n) const {
         const image<T> one = (*this)[n];
         return {channels(), static_cast<std::int32_t>(one.height), static_cast<std::int32_t>(one.width)};
@@ -57,11 +60,12 @@ class image_list {
     index_t stride_ = 0, count_, channels_;
 };
 
-template <class T>
+/// The images of a batch in memory of a space; of those of an `image_batch` nothing says where they are.
+template <memory_space Space, class T>
 image_list<T> image_source(const image_batch<T>& batch) {
     return image_list<T>(batch);
 }
-template <class Images>
+template <memory_space Space, class Images>
 auto image_source(const Images& images) {
     const auto t = as_tensor<4>(images);
     using tensor_type = std::remove_cvref_t<decltype(t)>;
@@ -69,8 +73,12 @@ auto image_source(const Images& images) {
     static_assert(tensor_type::rank() == 4, "selfsame: images: a tensor N x height x width x channels is expected");
     static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>,
                   "selfsame: images: elements of std::uint8_t or float are expected");
-    static_assert(tensor_type::accessor_type::space == memory_space::host, "selfsame: images: host memory is expected");
+    constexpr memory_space space = tensor_type::accessor_type::space;
+    static_assert(Space == memory_space::device || space == memory_space::host,
+                  "selfsame: images: host memory is expected");
+    static_assert(Space == memory_space::host || space == memory_space::device,
+                  "selfsame: images: device memory is expected");
     return image_list<T>(tensor<const T, 4>(t.data_handle(), t.mapping(), {}));
 }
 
-}  // namespace selfsame::inline SELFSAME_ISA::host
+}  // namespace selfsame::inline SELFSAME_ISA

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "selfsame/augment/autocontrast.hpp"
+#include "selfsame/augment/device_apply.hpp"
+#include "selfsame/augment/equalize.hpp"
+#include "selfsame/augment/gaussian_noise.hpp"
+#include "selfsame/augment/pad.hpp"
+#include "selfsame/augment/random_apply.hpp"
+#include "selfsame/augment/random_erasing.hpp"
+#include "selfsame/augment/recipes.hpp"
+#include "selfsame/augment/rotation.hpp"
+#include "selfsame/augment/sharpness.hpp"
+
+/// \file
+/// The calls of augmentations whose kernels are compiled for GPUs, beside those of shipped.hpp.
+
+namespace selfsame_tests {
+
+/// SimCLR's operations at a small size.
+inline constexpr std::remove_cvref_t<decltype(selfsame::augment::recipes::simclr)> shipped_recipe{
+    {.height = 11, .width = 20},
+    {},
+    {0.8f, {0.8f, 0.8f, 0.8f, 0.2f}},
+    {0.2f, {}},
+    {0.5f, {.kernel = 7}},
+    {{0.5f}, {0.25f}}};
+
+/// The kinds of operations that it lacks.
+inline constexpr selfsame::augment::pipeline shipped_others{
+    selfsame::augment::rotation{{-60, 60}, {0.3f}},
+    selfsame::augment::sharpness{},
+    selfsame::augment::random_apply{0.9f, selfsame::augment::equalize{}},
+    selfsame::augment::autocontrast{},
+    selfsame::augment::gaussian_noise{},
+    selfsame::augment::random_erasing{.probability = 0.8f},
+    selfsame::augment::pad{1, 2, 3, 1, selfsame::augment::border::reflect}};
+
+/// Two images of different sizes as bytes, and as floats two of 9 x 14, of as many channels as are asked for.
+struct shipped_pictures {
+    static constexpr selfsame::index_t count = 2, height = 9, width = 14;
+    std::span<const std::uint8_t> bytes;                    // at least 900
+    std::span<const float> floats;                          // at least 4 * 2 * 9 * 14
+    std::span<float> of_bytes;                              // of those of bytes: 4 * 2 * 11 * 20
+    std::span<selfsame::bfloat16> of_floats;                // 4 * 2 * 12 * 18
+    std::span<decltype(shipped_recipe)::parameters> drawn;  // 2
+};
+
+/// `done(name)` after each call.
+template <selfsame::memory_space Space, class Policy, class Done>
+void call_images(const Policy& policy, const shipped_pictures& x, Done&& done) {
+    using namespace selfsame;
+    const augment::key k{.seed = 11, .epoch = 1, .view = 2};
+    constexpr index_t n = shipped_pictures::count;
+    const char* const names[] = {"images of 1 channel", "images of 3 channels", "images of 4 channels"};
+    for (const index_t c : {1, 3, 4}) {
+        const std::vector<image<std::uint8_t>> list{interleaved(x.bytes.data(), 12, 10, c),
+                                                    interleaved(x.bytes.data() + 480, 7, 15, c)};
+        const image_batch<std::uint8_t> batch{list, c};
+        const std::vector<std::uint64_t> ids{5, std::uint64_t(1) << 40};
+        const std::array<index_t, 4> made{n, c, 11, 20}, others{n, c, 12, 18};
+        apply(policy, shipped_recipe, batch, ids, k, view<Space>(x.of_bytes.data(), made));
+        if constexpr (Space == memory_space::device) {
+            draw(policy, shipped_recipe, batch, ids, k, vector<Space>(x.drawn.data(), n));
+        } else {
+            for (std::size_t i = 0; i < list.size(); ++i) {
+                const image_shape shape{static_cast<std::int32_t>(c), static_cast<std::int32_t>(list[i].height),
+                                        static_cast<std::int32_t>(list[i].width)};
+                x.drawn[i] = draw(shipped_recipe, shape, ids[i], k);
+            }
+        }
+        const auto pixels = view<Space>(
+            x.floats.data(), std::array<index_t, 4>{n, shipped_pictures::height, shipped_pictures::width, c});
+        apply(policy, shipped_others, pixels, 3, k, view<Space>(x.of_floats.data(), others));
+        done(names[c / 2]);
+    }
+}
+
+}  // namespace selfsame_tests
