@@ -1,0 +1,429 @@
+#pragma once
+
+#include <limits>
+
+#include "selfsame/core/half.hpp"
+#include "selfsame/engine/cuda/block_context.hpp"
+#include "selfsame/policy/transport.hpp"
+
+/// \file
+/// Kernels of Sinkhorn and Knopp's iteration. Samples of a position are in chunks; sums over a chunk's samples are kept
+/// apart and added up in order, so that results do not depend on when blocks run.
+
+namespace selfsame::inline SELFSAME_ISA::device {
+
+/// Scores or codes: positions x samples x prototypes as the caller gave them.
+template <class E>
+struct strided_positions {
+    E* data = nullptr;
+    index_t position_step = 0, row_step = 0, step = 0;
+
+    constexpr E& at(index_t p, index_t b, index_t k) const { return data[p * position_step + b * row_step + k * step]; }
+};
+
+/// Whether a sample counts.
+struct all_count {
+    constexpr bool operator()(index_t, index_t) const { return true; }
+};
+template <class M>
+struct strided_mask {
+    const M* data = nullptr;
+    index_t position_step = 0, step = 0;
+
+    constexpr bool operator()(index_t p, index_t b) const { return data[p * position_step + b * step] ? true : false; }
+};
+
+/// Samples [begin, end) of a position.
+struct sample_range {
+    index_t position, begin, end;
+};
+
+/// The scores of a call, and which block has which of them.
+template <class T, class E, class Mask>
+struct transport_scores {
+    selfsame::detail::transport_terms terms;
+    strided_positions<const E> scores;
+    Mask counts;
+    index_t samples, prototypes;
+    index_t chunks, chunk_samples;  // of a position
+
+    constexpr T score(index_t p, index_t b, index_t k) const { return element_cast<T>(scores.at(p, b, k)); }
+    constexpr sample_range range(index_t position, index_t chunk) const {
+        const index_t begin = chunk * chunk_samples, end = begin + chunk_samples;
+        return {position, begin, end < samples ? end : samples};
+    }
+};
+
+inline constexpr int transport_threads = 512;
+
+/// A value of every thread becomes what `merge` makes of all, in one order; `merge` is commutative, to the bit.
+template <class V>
+struct merged_across {
+    // Two, lest a warp overwrite what another still reads: one wait a call is enough.
+    V of_warp[2][transport_threads / warp_size];
+};
+template <block_context C, class V, class Merge>
+SELFSAME_DEVICE V merge_across(C& c, merged_across<V>& s, int& turn, V x, Merge&& merge) {
+    for (int mask = 1; mask < warp_size; mask *= 2) x = merge(x, c.shuffle_xor(x, mask));
+    auto& of_warp = s.of_warp[turn];
+    turn = 1 - turn;
+    if (c.lane() == 0) c.write(of_warp[c.warp()], x);
+    c.sync();
+    x = c.read(of_warp[0]);
+    for (int w = 1; w < transport_threads / warp_size; ++w) x = merge(x, c.read(of_warp[w]));
+    return x;
+}
+
+/// Values of several samples.
+template <class T, int N>
+struct sample_values {
+    T v[N];
+};
+
+/// Samples b, b + 1, ... under the factors 2^potential of the prototypes: 1 / sum_k of the terms of each, for which all
+/// threads of a block add up. A sample's terms are relative to its level.
+template <class T, class E, class Mask, int N>
+struct transport_rows {
+    using values = sample_values<T, N>;
+    using shared = merged_across<values>;
+
+    const transport_scores<T, E, Mask>& x;
+    const T* potential;
+    index_t position, b;
+    bool counts[N];
+    values level{}, factor{};
+
+    SELFSAME_DEVICE transport_rows(const transport_scores<T, E, Mask>& scores, const T* column, index_t p,
+                                   index_t first, index_t end)
+        : x(scores), potential(column), position(p), b(first) {
+        SELFSAME_UNROLL_ALL
+        for (int j = 0; j < N; ++j) counts[j] = b + j < end && x.counts(position, b + j);
+    }
+
+    SELFSAME_DEVICE T term(int j, index_t k, T c) const {
+        return x.terms.map(x.terms.logit(x.score(position, b + j, k), c), level.v[j]);
+    }
+
+    template <bool Logarithmic, block_context C>
+    SELFSAME_DEVICE void reduce(C& c, shared& s, int& turn) {
+        if constexpr (Logarithmic) {
+            take_levels<true>(c, s, turn, values{});
+        } else {
+            const values total = sum(c, s, turn);
+            bool all_hold = true;
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < N; ++j) {
+                all_hold = all_hold && (!counts[j] || x.terms.holds(total.v[j]));
+                factor.v[j] = x.terms.finish(total.v[j]);
+            }
+            if (all_hold) return;  // the same in all threads
+            take_levels<false>(c, s, turn, total);
+        }
+        const values total = sum(c, s, turn);
+        SELFSAME_UNROLL_ALL
+        for (int j = 0; j < N; ++j) factor.v[j] = x.terms.finish(total.v[j]);
+    }
+
+  private:
+    template <class F>
+    SELFSAME_DEVICE void each_term(index_t first, F&& f) const {
+        for (index_t k = first; k < x.prototypes; k += transport_threads) {
+            const T c = potential[k];
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < N; ++j) {
+                if (counts[j]) f(j, k, c);
+            }
+        }
+    }
+    template <block_context C>
+    SELFSAME_DEVICE values sum(C& c, shared& s, int& turn) const {
+        values total{};
+        each_term(c.thread(), [&](int j, index_t k, T column) { total.v[j] += term(j, k, column); });
+        return merge_across(c, s, turn, total, [](const values& a, const values& b2) {
+            values r;
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < N; ++j) r.v[j] = a.v[j] + b2.v[j];
+            return r;
+        });
+    }
+    /// The maxima of those samples whose sums do not hold, or of all.
+    template <bool All, block_context C>
+    SELFSAME_DEVICE void take_levels(C& c, shared& s, int& turn, const values& total) {
+        values top;
+        SELFSAME_UNROLL_ALL
+        for (int j = 0; j < N; ++j) top.v[j] = -(std::numeric_limits<T>::max)() / 4;
+        each_term(c.thread(), [&](int j, index_t k, T column) {
+            top.v[j] = (math::max)(top.v[j], x.terms.logit(x.score(position, b + j, k), column));
+        });
+        top = merge_across(c, s, turn, top, [](const values& a, const values& b2) {
+            values r;
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < N; ++j) r.v[j] = (math::max)(a.v[j], b2.v[j]);
+            return r;
+        });
+        SELFSAME_UNROLL_ALL
+        for (int j = 0; j < N; ++j) level.v[j] = All || !x.terms.holds(total.v[j]) ? top.v[j] : T(0);
+    }
+};
+
+/// For each chunk: how many samples count, and for each prototype the sum of its terms relative to their largest. A
+/// thread has a prototype.
+template <class T, class E, class Mask>
+struct reduce_prototypes {
+    static constexpr const char* name = "reduce_prototypes";
+    static constexpr int threads = 128;
+    using shared = no_shared;
+
+    transport_scores<T, E, Mask> x;
+    index_t tiles;  // of prototypes
+    T *sums, *levels;
+    index_t* counted;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t at = c.block() / tiles, tile = c.block() % tiles, k = tile * threads + c.thread();
+        if (k >= x.prototypes) return;
+        const sample_range r = x.range(at / x.chunks, at % x.chunks);
+        T level = -(std::numeric_limits<T>::max)() / 4, sum = T(0);
+        index_t count = 0;
+        for (index_t b = r.begin; b < r.end; b += together) {
+            T y[together];
+            T top = level;
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < together; ++j) {
+                const bool counts = b + j < r.end && x.counts(r.position, b + j);
+                count += counts;
+                y[j] =
+                    counts ? x.terms.logit(x.score(r.position, b + j, k), T(0)) : -std::numeric_limits<T>::infinity();
+                top = (math::max)(top, y[j]);
+            }
+            sum *= x.terms.map(level, top);
+            SELFSAME_UNROLL_ALL
+            for (int j = 0; j < together; ++j) sum += x.terms.map(y[j], top);
+            level = top;
+        }
+        sums[at * x.prototypes + k] = sum;
+        levels[at * x.prototypes + k] = level;
+        if (k == 0) counted[at] = count;
+    }
+
+  private:
+    static constexpr int together = 4;
+};
+
+/// Where a thread has a prototype of a position: what the chunks' sums become.
+template <class T>
+struct prototype_sums {
+    index_t prototypes, chunks, tiles;
+    T* sums;  // positions x chunks x prototypes
+    const index_t* counted;
+    T* potential;  // positions x prototypes
+
+    SELFSAME_DEVICE T* sums_of(index_t p) const { return sums + p * chunks * prototypes; }
+    /// How many samples of a position count.
+    SELFSAME_DEVICE index_t samples(index_t p) const {
+        index_t n = 0;
+        for (index_t c = 0; c < chunks; ++c) n += counted[p * chunks + c];
+        return n;
+    }
+    template <class Share>
+    SELFSAME_DEVICE T target(index_t p, index_t k, const Share& share) const {
+        return share(k) * static_cast<T>(samples(p));
+    }
+};
+
+template <class T>
+struct uniform_share {
+    T each;
+    constexpr T operator()(index_t) const { return each; }
+};
+
+/// The first potentials, with which the chunks' levels are forgotten.
+template <class T, class Share>
+struct start_potentials {
+    static constexpr const char* name = "start_potentials";
+    static constexpr int threads = 128;
+    using shared = no_shared;
+
+    prototype_sums<T> of;
+    Share share;
+    const T* levels;
+    int* stopped;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t p = c.block() / of.tiles, tile = c.block() % of.tiles, k = tile * threads + c.thread();
+        if (tile == 0 && c.thread() == 0) stopped[p] = 0;
+        if (k >= of.prototypes) return;
+        const T *s = of.sums_of(p) + k, *l = levels + p * of.chunks * of.prototypes + k;
+        T top = l[0];
+        for (index_t n = 1; n < of.chunks; ++n) top = (math::max)(top, l[n * of.prototypes]);
+        T total = T(0);
+        for (index_t n = 0; n < of.chunks; ++n) {
+            total += s[n * of.prototypes] * selfsame::detail::transport_terms::map(l[n * of.prototypes], top);
+        }
+        of.potential[p * of.prototypes + k] =
+            selfsame::detail::transport_terms::first_potential(total, top, of.target(p, k, share));
+    }
+};
+
+/// An iteration: sums of the elements of each prototype, of one chunk a block. The scores of a few samples are read,
+/// reduced, and read again from cache.
+template <class T, class E, class Mask, bool Logarithmic>
+struct sum_elements {
+    static constexpr const char* name = "sum_elements";
+    static constexpr int threads = transport_threads;
+    static constexpr int together = 4;
+    using rows = transport_rows<T, E, Mask, together>;
+    using shared = typename rows::shared;
+
+    transport_scores<T, E, Mask> x;
+    index_t step;  // samples at once, at most `together`
+    const T* potential;
+    T* sums;
+    const int* stopped;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        auto& s = c.template shared<shared>();
+        const sample_range r = x.range(c.block() / x.chunks, c.block() % x.chunks);
+        if (stopped[r.position]) return;
+        const T* column = potential + r.position * x.prototypes;
+        T* to = sums + c.block() * x.prototypes;
+        for (index_t k = c.thread(); k < x.prototypes; k += threads) to[k] = T(0);
+        int turn = 0;
+        for (index_t b = r.begin; b < r.end; b += step) {
+            rows now(x, column, r.position, b, b + step < r.end ? b + step : r.end);
+            now.template reduce<Logarithmic>(c, s, turn);
+            for (index_t k = c.thread(); k < x.prototypes; k += threads) {
+                const T at = column[k];
+                T sum = to[k];
+                SELFSAME_UNROLL_ALL
+                for (int j = 0; j < together; ++j) {
+                    if (now.counts[j]) sum += x.terms.element(now.term(j, k, at), now.factor.v[j]);
+                }
+                to[k] = sum;
+            }
+        }
+    }
+};
+
+/// Sums of the chunks into those of the first, and how far they are from what is wanted.
+template <class T, class Share>
+struct add_chunks {
+    static constexpr const char* name = "add_chunks";
+    static constexpr int threads = transport_threads;
+    using shared = merged_across<double>;
+
+    prototype_sums<T> of;
+    Share share;
+    double* errors;  // positions x tiles
+    const int* stopped;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t p = c.block() / of.tiles, tile = c.block() % of.tiles, k = tile * threads + c.thread();
+        if (stopped[p]) return;
+        double off = 0;
+        if (k < of.prototypes) {
+            T* s = of.sums_of(p) + k;
+            T total = s[0];
+            for (index_t n = 1; n < of.chunks; ++n) total += s[n * of.prototypes];
+            s[0] = total;
+            off = static_cast<double>(math::abs(total - of.target(p, k, share)));
+        }
+        int turn = 0;
+        off = merge_across(c, c.template shared<shared>(), turn, off, [](double a, double b) { return a + b; });
+        if (c.thread() == 0) errors[c.block()] = off;
+    }
+};
+
+/// The next potentials, unless the error is no larger than the tolerance: then the position stays as it is.
+template <class T, class Share>
+struct correct_potentials {
+    static constexpr const char* name = "correct_potentials";
+    static constexpr int threads = transport_threads;
+    using shared = no_shared;
+
+    prototype_sums<T> of;
+    Share share;
+    double tolerance;
+    const double* errors;
+    const int* stopped;
+    int* stops;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t p = c.block() / of.tiles, tile = c.block() % of.tiles, k = tile * threads + c.thread();
+        bool stop = stopped[p] != 0;
+        if (!stop && tolerance > 0) {
+            double error = 0;
+            for (index_t n = 0; n < of.tiles; ++n) error += errors[p * of.tiles + n];
+            stop = error <= tolerance * static_cast<double>(of.samples(p));
+        }
+        if (tile == 0 && c.thread() == 0) stops[p] = stop ? 1 : 0;
+        if (stop || k >= of.prototypes) return;
+        T& potential = of.potential[p * of.prototypes + k];
+        potential =
+            selfsame::detail::transport_terms::next_potential(potential, of.sums_of(p)[k], of.target(p, k, share));
+    }
+};
+
+/// The codes of a sample, by a block; they may take the place of its scores.
+template <class T, class E, class G, class Mask, bool Logarithmic, bool OneHot>
+struct write_codes {
+    static constexpr const char* name = "write_codes";
+    static constexpr int threads = transport_threads;
+    using rows = transport_rows<T, E, Mask, 1>;
+    struct largest {
+        T term;
+        index_t at;
+    };
+    struct with_largest {
+        typename rows::shared sums;
+        merged_across<largest> tops;
+    };
+    using shared = std::conditional_t<OneHot, with_largest, typename rows::shared>;
+
+    transport_scores<T, E, Mask> x;
+    strided_positions<G> codes;
+    const T* potential;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t p = c.block() / x.samples, b = c.block() % x.samples;
+        if (!x.counts(p, b)) {
+            write(c, p, b, [](index_t) { return T(0); });
+            return;
+        }
+        auto& s = c.template shared<shared>();
+        const T* column = potential + p * x.prototypes;
+        rows row(x, column, p, b, b + 1);
+        int turn = 0;
+        if constexpr (OneHot) {
+            row.template reduce<Logarithmic>(c, s.sums, turn);
+            largest top{T(-1), x.prototypes};
+            for (index_t k = c.thread(); k < x.prototypes; k += threads) {
+                const T t = row.term(0, k, column[k]);
+                if (t > top.term) top = {t, k};
+            }
+            top = merge_across(c, s.tops, turn, top, [](const largest& a, const largest& o) {
+                return a.term > o.term || (a.term == o.term && a.at < o.at) ? a : o;
+            });
+            const T factor = row.factor.v[0];
+            const bool any = factor == factor && factor != T(0);
+            write(c, p, b, [&](index_t k) { return any ? T(k == top.at ? 1 : 0) : factor; });
+        } else {
+            row.template reduce<Logarithmic>(c, s, turn);
+            write(c, p, b, [&](index_t k) { return x.terms.element(row.term(0, k, column[k]), row.factor.v[0]); });
+        }
+    }
+
+  private:
+    template <block_context C, class F>
+    SELFSAME_DEVICE void write(const C& c, index_t p, index_t b, F&& value) const {
+        for (index_t k = c.thread(); k < x.prototypes; k += threads) codes.at(p, b, k) = element_cast<G>(value(k));
+    }
+};
+
+}  // namespace selfsame::inline SELFSAME_ISA::device
