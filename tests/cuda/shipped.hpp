@@ -108,7 +108,7 @@ void call_sinkhorn(const Policy& policy, const Floats& f, const Doubles& d, cons
     const auto first = [](const auto& x) { return matrix<space>(x.data_handle(), 12, x.extent(1)); };
     assign(policy, soft, first(f.anchors), first(f.to_anchors));
     assign(policy, soft, first(d.anchors), first(d.to_anchors));
-    const sinkhorn<log_domain, marginals::uniform, hard_codes> hard{.epsilon = 0.5};
+    const sinkhorn<log_domain, marginals::power_law, hard_codes> hard{.epsilon = 0.5};
     const auto rows = [](const auto& x) {
         return matrix<space>(x.data_handle(), 3, static_cast<index_t>(x.size()) / 3);
     };

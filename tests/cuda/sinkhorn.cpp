@@ -61,6 +61,26 @@ TEST(cuda_sinkhorn, is_the_definition) {
     order_of_threads = 0;
 }
 
+TEST(cuda_sinkhorn, gives_prototypes_what_the_marginals_say) {
+    const dense scores = rounded<float>(random_scores(20, 15, 4));
+    std::vector<double> weights(15);
+    for (std::size_t k = 0; k < 15; ++k) weights[k] = std::pow(static_cast<double>(k + 1), -1.5);
+    const double bound = allowance<float, float>(scores, 0.05);
+    const auto off = [&](const auto& m) {
+        const sinkhorn<exponential_domain, std::remove_cvref_t<decltype(m)>> options{.marginals = m};
+        const dense expected = sinkhorn_reference(scores, {.marginals = weights});
+        return largest_difference(assign_on_device<float, float>(options, scores), expected, true);
+    };
+    EXPECT_LT(off(marginals::power_law{1.5}), bound);
+    weights[6] = 0;
+    const auto given = on_device(std::as_const(weights));
+    EXPECT_LT(off(marginals::given{given}), bound);
+    const sinkhorn<exponential_domain, marginals::given<std::remove_cvref_t<decltype(given)>>> wrong{
+        .marginals = {given}};
+    EXPECT_EQ(refusal([&] { assign_on_device<float, float>(wrong, random_scores(3, 14, 1)); }),
+              "selfsame: marginals.weights: got 15, expected 14 values");
+}
+
 // More chunks than one, several tiles of prototypes, and rows too long to be read four at once.
 TEST(cuda_sinkhorn, of_long_rows_is_the_definition) {
     enough_blocks = 2;

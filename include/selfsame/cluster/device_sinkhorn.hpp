@@ -2,11 +2,13 @@
 
 #include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/engine/cuda/machine.hpp"
+#include "selfsame/engine/cuda/row_kernels.hpp"
 #include "selfsame/engine/cuda/transport_kernels.hpp"
 
 /// \file
 /// `assign` on a device: kernels one after the other, without a wait. Nothing is returned. With a tolerance all
-/// iterations are launched, and a position that has converged does nothing in those left. Marginals are uniform.
+/// iterations are launched, and a position that has converged does nothing in those left. Given marginals are of device
+/// memory and not looked at before: where they have no sum > 0 codes are NaN.
 /// Working memory is 2 K values for each of 132 chunks of samples at most (for each position, where there are more of
 /// them).
 
@@ -14,10 +16,31 @@ namespace selfsame::inline SELFSAME_ISA {
 
 namespace device {
 
+/// Weights of the prototypes, evaluated on the device.
+inline marginals::uniform weights_of(const marginals::uniform& m) { return m; }
+
+struct power_law_weights {
+    double p;
+    constexpr double operator()(index_t k) const { return math::exp(-p * math::log(static_cast<double>(k + 1))); }
+};
+inline power_law_weights weights_of(const marginals::power_law& m) { return {m.p}; }
+
+template <class E>
+struct given_weights {
+    strided_values<E> values;
+    constexpr double operator()(index_t k) const { return element_cast<double>(values[k]); }
+};
+template <class W>
+auto weights_of(const marginals::given<W>& m) {
+    const auto w = as_tensor<1>(m.weights);
+    static_assert(decltype(w)::accessor_type::space == memory_space::device,
+                  "selfsame: on a device the weights of marginals::given must be of device memory");
+    return given_weights<typename decltype(w)::element_type>{values_of(w)};
+}
+
 template <class T, class Options, class Context>
 class transport_call {
     using policy = decltype(Context::policy);
-    using share = uniform_share<T>;
     static constexpr bool logarithmic = Options::domain::logarithmic, one_hot = Options::codes::one_hot;
 
   public:
@@ -39,16 +62,17 @@ class transport_call {
         lay_out(memory);
         const transport_scores<T, E, Mask> x{
             {1.44269504088896340736 / options_.epsilon}, scores, mask, samples_, prototypes_, chunks_, chunk_};
-        const share each{T(1 / static_cast<double>(prototypes_))};
+        const auto weights = weights_of(options_.marginals);
         int *stopped = stopped_, *stops = stopped_ + positions_;
         const index_t narrow = blocks_for(prototypes_, reduce_prototypes<T, E, Mask>::threads);
         const index_t wide = blocks_for(prototypes_, transport_threads);
         const auto of = [&](index_t tiles) {
-            return prototype_sums<T>{prototypes_, chunks_, tiles, sums_, counted_, potential_};
+            return prototype_sums<T>{prototypes_, chunks_, tiles, sums_, counted_, potential_, share_};
         };
+        machine_.launch(1, fill_shares<T, std::remove_const_t<decltype(weights)>>{weights, prototypes_, share_});
         machine_.launch(positions_ * chunks_ * narrow,
                         reduce_prototypes<T, E, Mask>{x, narrow, sums_, levels_, counted_});
-        machine_.launch(positions_ * narrow, start_potentials<T, share>{of(narrow), each, levels_, stopped});
+        machine_.launch(positions_ * narrow, start_potentials<T>{of(narrow), levels_, stopped});
         using iteration = sum_elements<T, E, Mask, logarithmic>;
         // What the blocks have read is to be in the second level's cache still.
         constexpr index_t cached = index_t(192) << 10;
@@ -57,9 +81,9 @@ class transport_call {
                                               cached / (prototypes_ * static_cast<index_t>(sizeof(E)))));
         for (int i = 1; i < options_.iterations; ++i) {
             machine_.launch(positions_ * chunks_, iteration{x, step, potential_, sums_, stopped});
-            machine_.launch(positions_ * wide, add_chunks<T, share>{of(wide), each, errors_, stopped});
+            machine_.launch(positions_ * wide, add_chunks<T>{of(wide), errors_, stopped});
             machine_.launch(positions_ * wide,
-                            correct_potentials<T, share>{of(wide), each, options_.tolerance, errors_, stopped, stops});
+                            correct_potentials<T>{of(wide), options_.tolerance, errors_, stopped, stops});
             std::swap(stopped, stops);
         }
         machine_.launch(positions_ * samples_, write_codes<T, E, G, Mask, logarithmic, one_hot>{x, codes, potential_});
@@ -70,6 +94,7 @@ class transport_call {
     void lay_out(Memory& memory) {
         const index_t sums = positions_ * chunks_ * prototypes_;
         potential_ = memory.template take<T>(positions_ * prototypes_);
+        share_ = memory.template take<T>(prototypes_);
         sums_ = memory.template take<T>(sums);
         levels_ = memory.template take<T>(sums);
         errors_ = memory.template take<double>(positions_ * blocks_for(prototypes_, transport_threads));
@@ -81,7 +106,7 @@ class transport_call {
     const Options& options_;
     index_t positions_, samples_, prototypes_, chunk_ = 0, chunks_ = 0;
     std::size_t bytes_ = 0;
-    T *potential_ = nullptr, *sums_ = nullptr, *levels_ = nullptr;
+    T *potential_ = nullptr, *share_ = nullptr, *sums_ = nullptr, *levels_ = nullptr;
     double* errors_ = nullptr;
     index_t* counted_ = nullptr;
     int* stopped_ = nullptr;
@@ -120,8 +145,6 @@ struct sinkhorn_engine<Context> {
     template <class T, class Options, class S, class Q, class Mask>
     static void run(const Context& c, const Options& options, index_t positions, index_t samples, index_t prototypes,
                     const S& scores, const Q& codes, const Mask& mask) {
-        static_assert(std::is_same_v<decltype(Options::marginals), marginals::uniform>,
-                      "selfsame: on a device the marginals of assign are uniform");
         if (positions * samples == 0) return;
         using E = typename S::value_type;
         const device::strided_positions<const E> from = [&] {

@@ -147,7 +147,7 @@ auto assign(const C& ctx, const Options& options, const S& scores, const Q& code
 }  // namespace detail
 
 /// Codes of scores B x K, or of P x B x K: P problems of their own, one for each position (CAPI). Returns how far it
-/// came.
+/// came, a `sinkhorn_report`; on a device (cluster/sinkhorn.cuh) nothing, without a wait.
 ///
 /// `mask`: B (or P x B) values; a sample of value 0 (false) does not count and gets the code 0. Scores are read once
 /// for each iteration and once more, and once more again where a tolerance ends the iteration early; memory beyond them

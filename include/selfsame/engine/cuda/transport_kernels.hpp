@@ -217,7 +217,8 @@ struct prototype_sums {
     index_t prototypes, chunks, tiles;
     T* sums;  // positions x chunks x prototypes
     const index_t* counted;
-    T* potential;  // positions x prototypes
+    T* potential;    // positions x prototypes
+    const T* share;  // of the prototypes, of sum 1
 
     SELFSAME_DEVICE T* sums_of(index_t p) const { return sums + p * chunks * prototypes; }
     /// How many samples of a position count.
@@ -226,27 +227,38 @@ struct prototype_sums {
         for (index_t c = 0; c < chunks; ++c) n += counted[p * chunks + c];
         return n;
     }
-    template <class Share>
-    SELFSAME_DEVICE T target(index_t p, index_t k, const Share& share) const {
-        return share(k) * static_cast<T>(samples(p));
+    SELFSAME_DEVICE T target(index_t p, index_t k) const { return share[k] * static_cast<T>(samples(p)); }
+};
+
+/// share_k = weights(k) / sum of weights; a single block.
+template <class T, class Weights>
+struct fill_shares {
+    static constexpr const char* name = "fill_shares";
+    static constexpr int threads = transport_threads;
+    using shared = merged_across<double>;
+
+    Weights weights;
+    index_t prototypes;
+    T* share;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        double total = 0;
+        for (index_t k = c.thread(); k < prototypes; k += threads) total += weights(k);
+        int turn = 0;
+        total = merge_across(c, c.template shared<shared>(), turn, total, [](double a, double b) { return a + b; });
+        for (index_t k = c.thread(); k < prototypes; k += threads) share[k] = static_cast<T>(weights(k) / total);
     }
 };
 
-template <class T>
-struct uniform_share {
-    T each;
-    constexpr T operator()(index_t) const { return each; }
-};
-
 /// The first potentials, with which the chunks' levels are forgotten.
-template <class T, class Share>
+template <class T>
 struct start_potentials {
     static constexpr const char* name = "start_potentials";
     static constexpr int threads = 128;
     using shared = no_shared;
 
     prototype_sums<T> of;
-    Share share;
     const T* levels;
     int* stopped;
 
@@ -263,7 +275,7 @@ struct start_potentials {
             total += s[n * of.prototypes] * selfsame::detail::transport_terms::map(l[n * of.prototypes], top);
         }
         of.potential[p * of.prototypes + k] =
-            selfsame::detail::transport_terms::first_potential(total, top, of.target(p, k, share));
+            selfsame::detail::transport_terms::first_potential(total, top, of.target(p, k));
     }
 };
 
@@ -309,14 +321,13 @@ struct sum_elements {
 };
 
 /// Sums of the chunks into those of the first, and how far they are from what is wanted.
-template <class T, class Share>
+template <class T>
 struct add_chunks {
     static constexpr const char* name = "add_chunks";
     static constexpr int threads = transport_threads;
     using shared = merged_across<double>;
 
     prototype_sums<T> of;
-    Share share;
     double* errors;  // positions x tiles
     const int* stopped;
 
@@ -330,7 +341,7 @@ struct add_chunks {
             T total = s[0];
             for (index_t n = 1; n < of.chunks; ++n) total += s[n * of.prototypes];
             s[0] = total;
-            off = static_cast<double>(math::abs(total - of.target(p, k, share)));
+            off = static_cast<double>(math::abs(total - of.target(p, k)));
         }
         int turn = 0;
         off = merge_across(c, c.template shared<shared>(), turn, off, [](double a, double b) { return a + b; });
@@ -339,14 +350,13 @@ struct add_chunks {
 };
 
 /// The next potentials, unless the error is no larger than the tolerance: then the position stays as it is.
-template <class T, class Share>
+template <class T>
 struct correct_potentials {
     static constexpr const char* name = "correct_potentials";
     static constexpr int threads = transport_threads;
     using shared = no_shared;
 
     prototype_sums<T> of;
-    Share share;
     double tolerance;
     const double* errors;
     const int* stopped;
@@ -364,8 +374,7 @@ struct correct_potentials {
         if (tile == 0 && c.thread() == 0) stops[p] = stop ? 1 : 0;
         if (stop || k >= of.prototypes) return;
         T& potential = of.potential[p * of.prototypes + k];
-        potential =
-            selfsame::detail::transport_terms::next_potential(potential, of.sums_of(p)[k], of.target(p, k, share));
+        potential = selfsame::detail::transport_terms::next_potential(potential, of.sums_of(p)[k], of.target(p, k));
     }
 };
 
