@@ -107,7 +107,7 @@ struct transport_rows {
     template <bool Logarithmic, block_context C>
     SELFSAME_DEVICE void reduce(C& c, shared& s, int& turn) {
         if constexpr (Logarithmic) {
-            take_levels<true>(c, s, turn, values{});
+            take_levels(c, s, turn, values{});  // a sum of 0 does not hold
         } else {
             const values total = sum(c, s, turn);
             bool all_hold = true;
@@ -117,7 +117,7 @@ struct transport_rows {
                 factor.v[j] = x.terms.finish(total.v[j]);
             }
             if (all_hold) return;  // the same in all threads
-            take_levels<false>(c, s, turn, total);
+            take_levels(c, s, turn, total);
         }
         const values total = sum(c, s, turn);
         SELFSAME_UNROLL_ALL
@@ -146,8 +146,8 @@ struct transport_rows {
             return r;
         });
     }
-    /// The maxima of those samples whose sums do not hold, or of all.
-    template <bool All, block_context C>
+    /// The maxima of those samples whose sums do not hold.
+    template <block_context C>
     SELFSAME_DEVICE void take_levels(C& c, shared& s, int& turn, const values& total) {
         values top;
         SELFSAME_UNROLL_ALL
@@ -162,7 +162,7 @@ struct transport_rows {
             return r;
         });
         SELFSAME_UNROLL_ALL
-        for (int j = 0; j < N; ++j) level.v[j] = All || !x.terms.holds(total.v[j]) ? top.v[j] : T(0);
+        for (int j = 0; j < N; ++j) level.v[j] = !x.terms.holds(total.v[j]) ? top.v[j] : T(0);
     }
 };
 
