@@ -108,7 +108,7 @@ TEST(cuda_sinkhorn, takes_any_epsilon_in_both_domains) {
 TEST(cuda_sinkhorn, passes_masked_samples_over) {
     dense scores = rounded<float>(random_scores(23, 12, 8));
     transport how{.mask = std::vector<bool>(23, true)};
-    for (const std::size_t b : {0, 8, 9, 10, 11, 22}) how.mask[b] = false;
+    for (const std::size_t b : {0u, 8u, 9u, 10u, 11u, 22u}) how.mask[b] = false;
     const dense expected = sinkhorn_reference(scores, how);
     for (std::size_t k = 0; k < 12; ++k) scores.row(8)[k] = NAN;
     const dense got = assign_on_device<float, float>(sinkhorn<>{}, scores, how.mask);
