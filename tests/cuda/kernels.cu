@@ -3,6 +3,7 @@
 #include <thrust/device_vector.h>
 
 #include "selfsame/augment/augment.cuh"
+#include "selfsame/cluster/sinkhorn.cuh"
 #include "selfsame/energy/scores.cuh"
 #include "selfsame/engine/cuda/pairwise.cuh"
 #include "selfsame/interop/thrust.cuh"

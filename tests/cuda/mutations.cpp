@@ -8,6 +8,7 @@
 #include "device.hpp"
 #include "fiber_machine.hpp"
 #include "images.hpp"
+#include "selfsame/cluster/device_sinkhorn.hpp"
 #include "selfsame/energy/device_scores.hpp"
 
 // Every wait in a kernel is there for a reason: without it something must fail.
@@ -39,6 +40,20 @@ std::string outcome_of_scores() {
         return e.what();
     }
     return std::abs(values[0] + 1 + std::log(2000.0f)) < 1e-4f ? "" : "a wrong free energy";
+}
+
+std::string outcome_of_sinkhorn() {
+    std::vector<float> scores(600), codes(600);
+    for (std::size_t e = 0; e < 600; ++e) scores[e] = e % 40 == e / 40 ? 1.0f : 0.0f;
+    const auto view = [](auto& v) { return selfsame::matrix<selfsame::memory_space::device>(v.data(), 15, 40); };
+    try {
+        selfsame::assign(fibers{}, selfsame::sinkhorn<>{}, view(scores), view(codes));
+    } catch (const kernel_error& e) {
+        return e.what();
+    }
+    float sum = 0;
+    for (const float q : codes) sum += q;
+    return std::abs(sum - 15) < 1e-4f ? "" : "codes of another sum";
 }
 
 /// Views whose passes want every wait of the kernel, threads running in two orders, and two views a block.
@@ -112,5 +127,7 @@ TEST(cuda_mutations, no_wait_of_images_can_be_deleted) {
 }
 
 TEST(cuda_mutations, no_wait_of_rows_can_be_deleted) { expect_every_wait_matters(1, outcome_of_scores); }
+
+TEST(cuda_mutations, no_wait_of_sinkhorn_can_be_deleted) { expect_every_wait_matters(1, outcome_of_sinkhorn); }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fiber_machine.hpp"
+#include "selfsame/cluster/device_sinkhorn.hpp"
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
 

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "../../examples/own_objective/objective.hpp"
+#include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/energy/scores.hpp"
 #include "selfsame/objective/info_nce.hpp"
 
@@ -98,6 +99,22 @@ void call_scores(const Policy& policy, const Tensors& x) {
     forward(policy, all, logits, matrix<space>(x.saved.data_handle(), 1, 5));
 }
 
+/// Codes of the first anchors, and hard ones of the queue as a few long rows.
+template <class Policy, class Floats, class Doubles, class Halves>
+void call_sinkhorn(const Policy& policy, const Floats& f, const Doubles& d, const Halves& h) {
+    using namespace selfsame;
+    constexpr memory_space space = decltype(f.loss)::accessor_type::space;
+    const sinkhorn<> soft{.epsilon = 0.5, .tolerance = 1e-3};
+    const auto first = [](const auto& x) { return matrix<space>(x.data_handle(), 12, x.extent(1)); };
+    assign(policy, soft, first(f.anchors), first(f.to_anchors));
+    assign(policy, soft, first(d.anchors), first(d.to_anchors));
+    const sinkhorn<log_domain, marginals::power_law, hard_codes> hard{.epsilon = 0.5};
+    const auto rows = [](const auto& x) {
+        return matrix<space>(x.data_handle(), 3, static_cast<index_t>(x.size()) / 3);
+    };
+    assign(policy, hard, rows(h.queue), rows(h.to_queue), vector<space>(h.upstream.data_handle(), 3));
+}
+
 template <class Policy, class Floats, class Doubles, class Bfloats, class Halves, class Done>
 void call_everything(const Policy& policy, const Floats& f, const Doubles& d, const Bfloats& b, const Halves& h,
                      Done&& done) {
@@ -118,6 +135,8 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     call_objective(policy, "MoCo of halves", moco{}, h, done);
     call_scores(policy, f);
     done("scores");
+    call_sinkhorn(policy, f, d, h);
+    done("Sinkhorn");
     call_objective(policy, "MoCo of floats in tensor cores", info_nce<cosine, from_queue, bfloat16_products>{}, f,
                    done);
 }

@@ -6,6 +6,7 @@
 #include "../cuda/shipped.hpp"
 #include "image_recordings.hpp"
 #include "recorder.hpp"
+#include "selfsame/cluster/device_sinkhorn.hpp"
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
 

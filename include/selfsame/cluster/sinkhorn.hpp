@@ -72,10 +72,50 @@ constexpr auto matrix_at(const X& x, index_t position) {
     }
 }
 
+/// What does it, specialized for devices in cluster/device_sinkhorn.hpp.
+template <class Context>
+struct sinkhorn_engine {
+    template <class T, class Options, class S, class Q, class Mask>
+    static sinkhorn_report run(const Context& c, const Options& options, index_t positions, index_t samples,
+                               index_t prototypes, const S& scores, const Q& codes, const Mask& mask) {
+        if (positions * samples == 0) return {0, 0, true};
+        // What is small stays in a cache until it is read; what takes the place of its scores is there already.
+        constexpr index_t cached = index_t(16) << 20;
+        const bool in_place =
+            static_cast<const void*>(scores.data_handle()) == static_cast<const void*>(codes.data_handle());
+        const index_t bytes = positions * samples * prototypes * static_cast<index_t>(sizeof(T));
+        using scores_type = decltype(matrix_at(scores, 0));
+        using codes_type = decltype(matrix_at(codes, 0));
+        sinkhorn_call<T, Options, scores_type, codes_type> call(options, positions, samples, prototypes);
+        const auto run = [&](const std::uint8_t* counts) {
+            return call.run(
+                c, [&](index_t p) { return matrix_at(scores, p); }, [&](index_t p) { return matrix_at(codes, p); },
+                counts, bytes > cached && !in_place);
+        };
+        if constexpr (is_none<Mask>) {
+            return run(nullptr);
+        } else {
+            scratch<decltype(c.policy)> memory(c.policy, scratch_bytes<std::uint8_t>(positions * samples));
+            auto* counts = memory.template take<std::uint8_t>(positions * samples);
+            for (index_t p = 0; p < positions; ++p) {
+                for (index_t b = 0; b < samples; ++b) {
+                    if constexpr (Mask::rank() == 2) {
+                        counts[p * samples + b] = mask(p, b) ? 1 : 0;
+                    } else {
+                        counts[b] = mask(b) ? 1 : 0;
+                    }
+                }
+            }
+            return run(counts);
+        }
+    }
+};
+
 template <std::size_t Rank, execution C, class Options, class S, class Q, class Mask>
-sinkhorn_report assign(const C& ctx, const Options& options, const S& scores, const Q& codes, const Mask& mask) {
-    static_assert(S::accessor_type::space == memory_space::host && Q::accessor_type::space == memory_space::host,
-                  "selfsame: assign runs on the host; its tensors must be there");
+auto assign(const C& ctx, const Options& options, const S& scores, const Q& codes, const Mask& mask) {
+    constexpr memory_space space = memory_of<decltype(context_of<C>::policy)>;
+    check_space<space, S>();
+    check_space<space, Q>();
     static_assert(real_element<typename S::value_type> && real_element<typename Q::value_type>,
                   "selfsame: scores and codes are of float, double, half or bfloat16");
     constexpr bool wide =
@@ -93,50 +133,21 @@ sinkhorn_report assign(const C& ctx, const Options& options, const S& scores, co
     rules.output("codes", codes, "scores");
     options.check(prototypes);
     const auto c = as_context(ctx);
-    using P = std::remove_cvref_t<decltype(c.policy)>;
-    constexpr bool masked = !is_none<Mask>;
-    if constexpr (masked) {
+    if constexpr (!is_none<Mask>) {
+        check_space<space, Mask>();
         bool right = true;
         for (std::size_t r = 0; r + 1 < Rank; ++r) right = right && mask.extent(r) == scores.extent(r);
         if (!right)
             fail("mask", std::string_view(shape_text(mask)), "a value for each sample of " + shape_text(scores));
     }
-    if (positions * samples == 0) return {0, 0, true};
-    // What is small stays in a cache until it is read; what takes the place of its scores is there already.
-    constexpr index_t cached = index_t(16) << 20;
-    const bool in_place =
-        static_cast<const void*>(scores.data_handle()) == static_cast<const void*>(codes.data_handle());
-    const index_t bytes = positions * samples * prototypes * static_cast<index_t>(sizeof(T));
-    using scores_type = decltype(matrix_at(scores, 0));
-    using codes_type = decltype(matrix_at(codes, 0));
-    sinkhorn_call<T, Options, scores_type, codes_type> call(options, positions, samples, prototypes);
-    const auto run = [&](const std::uint8_t* counts) {
-        return call.run(
-            c, [&](index_t p) { return matrix_at(scores, p); }, [&](index_t p) { return matrix_at(codes, p); }, counts,
-            bytes > cached && !in_place);
-    };
-    if constexpr (masked) {
-        scratch<P> memory(c.policy, scratch_bytes<std::uint8_t>(positions * samples));
-        auto* counts = memory.template take<std::uint8_t>(positions * samples);
-        for (index_t p = 0; p < positions; ++p) {
-            for (index_t b = 0; b < samples; ++b) {
-                if constexpr (Rank == 3) {
-                    counts[p * samples + b] = mask(p, b) ? 1 : 0;
-                } else {
-                    counts[b] = mask(b) ? 1 : 0;
-                }
-            }
-        }
-        return run(counts);
-    } else {
-        return run(nullptr);
-    }
+    return sinkhorn_engine<context_of<C>>::template run<T>(c, options, positions, samples, prototypes, scores, codes,
+                                                           mask);
 }
 
 }  // namespace detail
 
 /// Codes of scores B x K, or of P x B x K: P problems of their own, one for each position (CAPI). Returns how far it
-/// came.
+/// came, a `sinkhorn_report`; on a device (cluster/sinkhorn.cuh) nothing, without a wait.
 ///
 /// `mask`: B (or P x B) values; a sample of value 0 (false) does not count and gets the code 0. Scores are read once
 /// for each iteration and once more, and once more again where a tolerance ends the iteration early; memory beyond them
@@ -147,8 +158,8 @@ sinkhorn_report assign(const C& ctx, const Options& options, const S& scores, co
 /// whose scores are all -inf has the codes 0. NaN or +inf in a score that counts makes all codes of its position NaN,
 /// and the error. No sample: nothing is done, which has converged.
 template <execution C, class Domain, class Marginals, class Form, class Scores, class Codes, class Mask = none>
-sinkhorn_report assign(const C& ctx, const sinkhorn<Domain, Marginals, Form>& options, const Scores& scores,
-                       Codes&& codes, const Mask& mask = {}) {
+auto assign(const C& ctx, const sinkhorn<Domain, Marginals, Form>& options, const Scores& scores, Codes&& codes,
+            const Mask& mask = {}) {
     constexpr std::size_t rank = tensor_like<const Scores, 3> && !tensor_like<const Scores, 2> ? 3 : 2;
     if constexpr (is_none<Mask>) {
         return detail::assign<rank>(ctx, options, as_tensor<rank>(scores), as_tensor<rank>(codes), mask);

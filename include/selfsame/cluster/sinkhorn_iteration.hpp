@@ -1,8 +1,7 @@
 #pragma once
 
-#include <limits>
-
 #include "selfsame/engine/host/rowwise_columns.hpp"
+#include "selfsame/policy/transport.hpp"
 
 /// \file
 /// Sinkhorn and Knopp's iteration over the scores of one or many problems of one shape: passes of the rowwise engine,
@@ -18,50 +17,6 @@ struct sinkhorn_report {
 };
 
 namespace detail {
-
-/// Q_bk / r before its division by the row's sum: 2^(scale x_bk + c_k), c_k the logarithm of prototype k's factor.
-struct transport_terms {
-    double scale;  // log2(e) / epsilon
-
-    template <class V>
-    constexpr V logit(V x, V c) const {
-        return math::fma(x, V(math::scalar_t<V>(scale)), c);
-    }
-    template <class V>
-    constexpr V term(V x, V c) const {
-        return math::exp2(logit(x, c));
-    }
-    template <class V>
-    static constexpr V map(V logit, V level) {
-        return math::exp2(logit - level);
-    }
-    template <class V>
-    static constexpr V relative(V level) {
-        return -level;
-    }
-    // Terms of 2^-24 of the sum are to be normal numbers, NaN is to be looked at.
-    template <class T>
-    static constexpr bool holds(T sum) {
-        constexpr T low = sizeof(T) == 4 ? T(0x1p-80) : T(0x1p-900), high = sizeof(T) == 4 ? T(0x1p80) : T(0x1p900);
-        return sum > low && sum < high;
-    }
-    /// A sample whose scores are all -inf has no term; its code is 0.
-    template <class T>
-    static constexpr T finish(T sum) {
-        return sum == T(0) ? T(0) : T(1) / sum;
-    }
-    template <class V>
-    static constexpr V element(V term, V factor) {
-        return term * factor;
-    }
-};
-
-constexpr bool transport_is_constant() {
-    const transport_terms p{1.5};
-    return p.element(p.term(0.5f, p.relative(0.5f)), p.finish(2.0f)) > 0 && p.holds(1.0) &&
-           p.map(p.logit(0.5, 0.5), 1.0) > 0;
-}
-static_assert(transport_is_constant());
 
 /// One call: positions in groups, whose passes over the scores are spread over threads.
 template <class T, class Options, class Scores, class Codes>
@@ -215,7 +170,6 @@ class sinkhorn_call {
 
     T* sums_of(index_t g) const { return sums_ + g * chunks_.count() * padded_; }
     V target(index_t g, index_t k) const { return load<V>(share_ + k) * V(static_cast<T>(counted_[g])); }
-    static V log2(V x) { return math::log(x) * V(T(1.44269504088896340736)); }
 
     /// The first division by the prototypes' sums, with which the chunks' levels are forgotten.
     void start(index_t g, index_t first, index_t end) const {
@@ -227,11 +181,7 @@ class sinkhorn_call {
             for (index_t c = 0; c < chunks_.count(); ++c) {
                 total += load<V>(sums + c * padded_ + k) * transport_terms::map(load<V>(levels + c * padded_ + k), top);
             }
-            // A prototype without any score above -inf keeps the factor 1: all its terms are 0.
-            const V wanted = target(g, k);
-            V c = math::select(total == V(T(0)), V(T(0)), log2(wanted) - top - log2(total));
-            c = math::select(wanted == V(T(0)), V(-std::numeric_limits<T>::infinity()), c);
-            store(potential_ + g * padded_ + k, c);
+            store(potential_ + g * padded_ + k, transport_terms::first_potential(total, top, target(g, k)));
         }
     }
 
@@ -257,9 +207,8 @@ class sinkhorn_call {
     void correct(index_t g, index_t first, index_t end) const {
         T* potential = potential_ + g * padded_;
         for (index_t k = first; k < end; k += L) {
-            const V total = load<V>(sums_of(g) + k), wanted = target(g, k), c = load<V>(potential + k);
-            const V next = c + log2(wanted / total);
-            store(potential + k, math::select(wanted == V(T(0)), c, math::select(total == V(T(0)), c, next)));
+            store(potential + k,
+                  transport_terms::next_potential(load<V>(potential + k), load<V>(sums_of(g) + k), target(g, k)));
         }
     }
 

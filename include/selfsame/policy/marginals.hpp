@@ -36,6 +36,18 @@ struct given {
         if (w.extent(0) != prototypes) {
             fail("marginals.weights", std::string_view(shape_text(w)), std::to_string(prototypes) + " values");
         }
+        if constexpr (space == memory_space::host) check_values(prototypes);
+    }
+    double operator()(index_t k) const {
+        static_assert(space == memory_space::host,
+                      "selfsame: marginals::given: a device tensor was given to a host execution policy");
+        return element_cast<double>(as_tensor<1>(weights)(k));
+    }
+
+  private:
+    static constexpr memory_space space = decltype(as_tensor<1>(std::declval<const Weights&>()))::accessor_type::space;
+
+    void check_values(index_t prototypes) const {
         double total = 0;
         for (index_t k = 0; k < prototypes; ++k) {
             const double v = (*this)(k);
@@ -44,7 +56,6 @@ struct given {
         }
         if (prototypes > 0 && !(total > 0 && total < INFINITY)) fail("marginals.weights", total, "a sum > 0");
     }
-    double operator()(index_t k) const { return element_cast<double>(as_tensor<1>(weights)(k)); }
 };
 template <class W>
 given(W) -> given<W>;
