@@ -57,8 +57,14 @@ struct selfsame::device::machine<selfsame_tests::recorder> {
         // What does not fit into a block's 48 KB of static shared memory is asked for at the launch.
         constexpr std::size_t dynamic =
             sizeof(typename Kernel::shared) <= (48 << 10) ? 0 : sizeof(typename Kernel::shared);
+        Kernel told = kernel;
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+        __builtin_clear_padding(&told);  // what was in that memory before may look like an address
+#endif
+#endif
         to->launch("run<" + selfsame_tests::readable(typeid(Kernel)) + ">(", {blocks, 1, 1}, {Kernel::threads, 1, 1},
-                   dynamic, {std::as_bytes(std::span(&kernel, 1))});
+                   dynamic, {std::as_bytes(std::span(&told, 1))});
     }
     selfsame_tests::recording* to;
 };
