@@ -1,16 +1,6 @@
 // expect: on a device the weights of marginals::given must be of device memory
 #include <selfsame/cluster/device_sinkhorn.hpp>
-
-struct gpu : thrust::system::cpp::detail::execution_policy<gpu> {};
-template <>
-inline constexpr selfsame::memory_space selfsame::memory_of<gpu> = selfsame::memory_space::device;
-template <>
-struct selfsame::device::machine<gpu> {
-    static constexpr index_t enough_blocks = 1;
-    explicit machine(gpu) {}
-    template <class Kernel>
-    void launch(index_t, const Kernel&) const {}
-};
+#include "gpu.hpp"
 
 using selfsame::memory_space;
 #if defined(CORRECT)

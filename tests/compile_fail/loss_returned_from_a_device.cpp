@@ -1,18 +1,7 @@
 // expect: the loss stays on the device: give a tensor of one element for it
 #include <selfsame/engine/cuda/pairwise.hpp>
 #include <selfsame/objective/info_nce.hpp>
-
-struct gpu : thrust::system::cpp::detail::execution_policy<gpu> {};
-template <>
-inline constexpr selfsame::memory_space selfsame::memory_of<gpu> = selfsame::memory_space::device;
-template <>
-struct selfsame::device::machine<gpu> {
-    static constexpr index_t enough_blocks = 1;
-    static constexpr index_t slab_bytes = 128 << 10, slab_columns = 256;
-    explicit machine(gpu) {}
-    template <class Kernel>
-    void launch(index_t, const Kernel&) const {}
-};
+#include "gpu.hpp"
 
 using selfsame::memory_space;
 

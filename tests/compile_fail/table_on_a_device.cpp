@@ -1,16 +1,6 @@
 // expect: an operation .Op of device::on_values. by a table that is not made of counts does not run on a device
 #include <selfsame/augment/device_apply.hpp>
-
-struct gpu : thrust::system::cpp::detail::execution_policy<gpu> {};
-template <>
-inline constexpr selfsame::memory_space selfsame::memory_of<gpu> = selfsame::memory_space::device;
-template <>
-struct selfsame::device::machine<gpu> {
-    static constexpr index_t enough_blocks = 1;
-    explicit machine(gpu) {}
-    template <class Kernel>
-    void launch(index_t, const Kernel&) const {}
-};
+#include "gpu.hpp"
 
 struct gamma_table {
     const float* values = nullptr;  // of the host
