@@ -49,8 +49,9 @@ class row_walk {
     static constexpr index_t resident = 256 * 1024;
     // To reduce a row across lanes costs as much as so many columns: a row of fewer has a lane of its own instead.
     static constexpr index_t narrow = 4 * L;
-    // Columns from which a reducer guesses the level of a row: the closer it is, the less sums and terms round.
-    static constexpr index_t looked_at = 256;
+    // Columns at most, a 16th of a row if that is less, from which a reducer guesses the level of a row: the closer it
+    // is, the less sums and terms round.
+    static constexpr index_t looked_at = (std::max)(index_t(256), index_t(unroll* L));
 
   public:
     using reducer = typename Policy::template reducer<V>;
@@ -132,12 +133,15 @@ class row_walk {
     }
 
   private:
-    // Tasks are of some 16,000 elements at least, so that a thread's turn is worth its taking.
+    // Tasks are of some 16,000 elements at least, so that a thread's turn is worth its taking; of more where there are
+    // many, since what was fetched ahead at the end of one is not what comes next.
     template <class Context, class Body>
     void run(const Context& ctx, index_t together, Body&& body) const {
+        constexpr index_t least = 16 * 1024, most = 256 * 1024, turns = 16;
         const index_t blocks = (rows() + together - 1) / together;
         const index_t block_elements = together * (std::max)(columns_, index_t(1));
-        const index_t a_task = (std::max)(index_t(1), 16384 / block_elements);
+        const index_t share = rows() * columns_ / (turns * workers(ctx));
+        const index_t a_task = (std::max)(index_t(1), std::clamp(share, least, most) / block_elements);
         parallel_for(ctx, (blocks + a_task - 1) / a_task, [&](index_t task, int) {
             for (index_t b = task * a_task; b < (std::min)(blocks, (task + 1) * a_task); ++b) {
                 body(b * together, (std::min)(together, rows() - b * together));
@@ -150,8 +154,11 @@ class row_walk {
         reducer part[L];
         bool same_level = can_start;
         if constexpr (can_start) {
+            // Of the row to come, so that no row waits for its level.
+            reducer next = start(rows.at(0));
             for (index_t r = 0; r < rows.count; ++r) {
-                reducer state = start(rows.at(r));
+                reducer state = next;
+                if (r + 1 < rows.count) next = start(rows.at(r + 1));
                 reduce_row<false>(rows.at(r), state);
                 if (!state.settle()) {
                     state = reducer{};
@@ -199,10 +206,9 @@ class row_walk {
     SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
     template <std::size_t... S>
     SELFSAME_INLINE reducer start(index_t row, std::index_sequence<S...>) const {
-        constexpr index_t most = (std::max)(looked_at, index_t(unroll * L));
-        const index_t n = (std::min)(most, columns_ / L * L);
-        T buffers[sizeof...(Source)][most];
-        term_type t[most / L];
+        const index_t n = (std::min)(looked_at, (std::max)(index_t(unroll), columns_ / (16 * L)) * L);
+        T buffers[sizeof...(Source)][looked_at];
+        term_type t[looked_at / L];
         const auto some = [&](const auto*... p) {
             for (index_t k = 0; k < n / L; ++k) t[k] = policy_.term(load<V>(p + k * L)...);
         };
