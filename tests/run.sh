@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# tests/run.sh [REGEX]
+# tests/run.sh [--all | REGEX]
 #
 # Installs what is missing, builds and runs the tests that this machine can run; with REGEX those alone whose name
-# matches, in the release build alone. Ends with the reasons of skips and a count; the exit status is ctest's.
+# matches, in the release build alone; with --all also in clang's optimized build. Ends with the reasons of skips and a
+# count; the exit status is ctest's.
 set -euo pipefail
 # shellcheck source=cmake/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
-[[ $# -le 1 && ${1:-} != -* ]] || usage
-regex=${1:-}
+[[ $# -le 1 && (${1:-} != -* || $1 == --all) ]] || usage
+regex=${1:-} all=""
+if [[ $regex == --all ]]; then
+    regex="" all=yes
+fi
 
 install_toolchain
 install_packages libgtest-dev libgmock-dev librapidcheck-dev libtbb-dev libxtensor-dev libtorch-dev libopencv-dev \
@@ -74,16 +78,17 @@ if [[ -n $regex && $((passed + failed + skipped)) -eq 0 ]]; then
     fail "no test matches '$regex'"
 fi
 
-# The unit tests again with another compiler, with sanitizers, and for other instruction sets than this machine's best.
+# The unit tests again with another compiler, with its sanitizers, and for older instruction sets than this machine's.
 if [[ -z $regex && $status -eq 0 ]]; then
     avx2="" oldest=""
     if [[ $(uname -m) == x86_64 ]]; then
         avx2=x86-64-v3 oldest=x86-64
     fi
-    run_tests tests-clang clang -DSELFSAME_MARCH=$avx2 -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
-        -DSELFSAME_BUILD_BENCHMARKS=OFF -DSELFSAME_BUILD_EXAMPLES=OFF -DSELFSAME_CUDA=OFF -DSELFSAME_HEADERS_ALONE=OFF
-    run_tests tests-asan-ubsan asan-ubsan
+    run_tests tests-asan-ubsan asan-ubsan -DSELFSAME_MARCH=$avx2 -DSELFSAME_CUDA=OFF
     run_tests tests-tsan tsan -DSELFSAME_MARCH=$oldest
+    if [[ -n $all ]]; then
+        run_tests tests-clang clang -DSELFSAME_BUILD_BENCHMARKS=OFF -DSELFSAME_BUILD_EXAMPLES=OFF -DSELFSAME_CUDA=OFF
+    fi
 fi
 
 if [[ -s $reasons ]]; then

@@ -11,13 +11,13 @@ namespace {
 
 using namespace selfsame;
 
-double memory[4096];
+double block[4096];
 
 /// Views of rank 2, of elements of a type, over one buffer.
 template <class T>
 auto some_view(index_t first, index_t rows, index_t columns, index_t row_step, index_t column_step) {
     // In elements of T; anchored in the middle so that negative steps stay inside.
-    return view(reinterpret_cast<T*>(memory) + 2048 + first, std::array<index_t, 2>{rows, columns},
+    return view(reinterpret_cast<T*>(block) + 2048 + first, std::array<index_t, 2>{rows, columns},
                 std::array<index_t, 2>{row_step, column_step});
 }
 
@@ -64,9 +64,9 @@ TEST(Aliasing, PartsOfOneMatrixAreApart) {
     EXPECT_TRUE(apart(some_view<double>(160, 9, 10, -20, 1), some_view<double>(10, 10, 9, 1, 20)));
     // Types of different sizes.
     EXPECT_TRUE(apart(some_view<float>(0, 1, 2, 2, 1), some_view<float>(2, 1, 2, 2, 1)));
-    EXPECT_FALSE(apart(view(memory, std::array<index_t, 1>{4}),
-                       view(reinterpret_cast<float*>(memory) + 7, std::array<index_t, 1>{4})));
-    EXPECT_TRUE(apart(view(memory, std::array<index_t, 1>{0}), view(memory, std::array<index_t, 1>{4})));
+    EXPECT_FALSE(apart(view(block, std::array<index_t, 1>{4}),
+                       view(reinterpret_cast<float*>(block) + 7, std::array<index_t, 1>{4})));
+    EXPECT_TRUE(apart(view(block, std::array<index_t, 1>{0}), view(block, std::array<index_t, 1>{4})));
 }
 
 TEST(Aliasing, OutputsHaveMemoryOfTheirOwn) {
@@ -77,17 +77,17 @@ TEST(Aliasing, OutputsHaveMemoryOfTheirOwn) {
     rules.input("y", other);
     EXPECT_EQ(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of x", x, "x"); }), "");
     EXPECT_EQ(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of x", moved, "x"); }),
-              "selfsame: gradient of x: got a part of the memory of the x, expected all of it, element by element, or "
-              "memory of its own");
+              "selfsame: gradient of x: got a part of the block of the x, expected all of it, element by element, or "
+              "block of its own");
     EXPECT_NE(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of x", turned, "x"); }), "");
     EXPECT_EQ(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of y", x, "y"); }),
-              "selfsame: gradient of y: got the memory of the x, expected memory of its own");
+              "selfsame: gradient of y: got the block of the x, expected block of its own");
     EXPECT_NE(selfsame_tests::refusal([&] { aliasing_rules(rules).output("sum", x); }), "");
     EXPECT_EQ(selfsame_tests::refusal([&] {
                   rules.output("gradient of x", x, "x");
                   rules.output("loss", moved);
               }),
-              "selfsame: loss: got the memory of the x, expected memory of its own");
+              "selfsame: loss: got the block of the x, expected block of its own");
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ class scratch {
   public:
     scratch(const Policy& policy, std::size_t bytes)
         : policy_(policy), buffer_(thrust::get_temporary_buffer<std::uint8_t>(
-                               policy_, static_cast<index_t>(bytes + scratch_alignment))) {
+                               policy, static_cast<index_t>(bytes + scratch_alignment))) {
         if (static_cast<std::size_t>(buffer_.second) < bytes + scratch_alignment) {
             thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
             throw std::bad_alloc();
