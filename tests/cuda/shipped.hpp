@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "../../examples/own_objective/objective.hpp"
+#include "chains.hpp"
 #include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/energy/scores.hpp"
 #include "selfsame/objective/info_nce.hpp"
@@ -115,6 +116,29 @@ void call_sinkhorn(const Policy& policy, const Floats& f, const Doubles& d, cons
     assign(policy, hard, rows(h.queue), rows(h.to_queue), vector<space>(h.upstream.data_handle(), 3));
 }
 
+/// Chains that begin at what the anchors' results hold, with a sampler of each kind.
+template <class Policy, class Tensors>
+void call_samplers(const Policy& policy, const Tensors& x) {
+    using namespace selfsame;
+    using T = typename decltype(x.to_anchors)::value_type;
+    const bowl_of<std::remove_cvref_t<Policy>, T> energy{policy};
+    const auto go = [&](const auto& sampler) {
+        const chain_key key{.seed = 4};
+        if constexpr (memory_of<std::remove_cvref_t<Policy>> == memory_space::device) {
+            sample(policy, sampler, energy, x.to_anchors, key, 2);
+            sample(policy, sampler, energy, x.to_anchors, key, 2, chain_outcomes<decltype(x.losses)>{x.losses});
+        } else {
+            sample(policy, sampler, energy, x.to_anchors, key, 2);
+            const auto told = sample(policy, sampler, energy, x.to_anchors, key, 2);
+            for (std::size_t i = 0; i < told.energies.size(); ++i) {
+                x.losses(static_cast<index_t>(i)) = static_cast<float>(told.energies[i]);
+            }
+        }
+    };
+    go(langevin::of(0.01));
+    go(mala{.step = 0.01});
+}
+
 template <class Policy, class Floats, class Doubles, class Bfloats, class Halves, class Done>
 void call_everything(const Policy& policy, const Floats& f, const Doubles& d, const Bfloats& b, const Halves& h,
                      Done&& done) {
@@ -137,6 +161,9 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     done("scores");
     call_sinkhorn(policy, f, d, h);
     done("Sinkhorn");
+    call_samplers(policy, f);
+    call_samplers(policy, d);
+    done("samplers");
     call_objective(policy, "MoCo of floats in tensor cores", info_nce<cosine, from_queue, bfloat16_products>{}, f,
                    done);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""library.py FILE.ptx RECORDING: every kernel of the library, run from PTX.
+"""library.py FILE.ptx RECORDING [OTHER.ptx]: every kernel of the library, run from PTX; those alone whose code is not
+that of another file, if it is given.
 
 What `run.py replay` does, and results of objectives over pairs beside their definition in NumPy's float64 too: a second
 reference, with all logits at once and no code of the library's.
@@ -113,13 +114,18 @@ def beside_definition():
 
 
 def main():
-    file, recording = sys.argv[1:]
+    file, recording, *other = sys.argv[1:]
     compare, seen = beside_definition()
     options = argparse.Namespace(
-        file=file, recordings=[recording], every="device::run<", cooperative=False, apart=False
+        file=file,
+        recordings=[recording],
+        every="device::run<",
+        same_code_in=other[0] if other else None,
+        cooperative=False,
+        apart=False,
     )
     status = run.replay_recordings(options, compare)
-    for name in set(CASES) - seen:
+    for name in set() if other else set(CASES) - seen:
         print(f"error: no case {name}", file=sys.stderr)
         status = 1
     return status

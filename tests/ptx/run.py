@@ -10,9 +10,10 @@
         array of IN.npz), TYPE:VALUE (i8 ... i64, u8 ... u64, f16, f32, f64), hex:BYTES, or struct(ARGUMENT,...) laid
         out as C++ does. All arrays are written to OUT.npz.
 
-    run.py replay FILE.ptx RECORDING... [--every REGEX]
+    run.py replay FILE.ptx RECORDING... [--every REGEX] [--same-code-in OTHER.ptx]
         Runs what tests wrote with record.hpp. Fails where a result differs by more than the recording tolerates, and
-        if a kernel whose demangled name --every is found in was not run.
+        if a kernel whose demangled name --every is found in was not run. A kernel whose code is that of another file,
+        which is run too, counts as run; cases of such kernels alone are left out.
 
 --apart runs the warps of a block one after the other between barriers, --cooperative all blocks at once.
 """
@@ -99,15 +100,31 @@ def run_kernel(options):
     return 0
 
 
+def same_code(machine, path):
+    """Kernels that are in both files, line by line, and call no function."""
+    other = load(path).module
+    entries = ((name, machine.module.functions[name].code) for name in machine.module.entries)
+    return {
+        name
+        for name, code in entries
+        if name in other.entries and code == other.functions[name].code and not re.search(r"^\s*(@\S+\s+)?call\b", code, re.M)
+    }
+
+
 def replay_recordings(options, also=lambda case, found: []):
     """`also(case, found)`: more results (name, distance, tolerance) of the buffers that a case left."""
-    failed, ran, machine = 0, set(), load(options.file)
+    machine = load(options.file)
+    known = same_code(machine, options.same_code_in) if options.same_code_in else set()
+    failed, ran, left_out = 0, set(known), 0
     for path in options.recordings:
         with open(path, encoding="utf-8") as lines:
             cases = replay.read(lines)
         for case in cases:
             started = time.monotonic()
             try:
+                if known.issuperset(replay.kernel_named(machine, launch.kernel) for launch in case.launches):
+                    left_out += 1
+                    continue
                 found, kernels = replay.execute(
                     machine, case, cooperative=options.cooperative, warps_apart=options.apart
                 )
@@ -137,6 +154,8 @@ def replay_recordings(options, also=lambda case, found: []):
     wanted = {
         name for name, readable in machine.demangled().items() if options.every and re.search(options.every, readable)
     }
+    if known:
+        print(f"{left_out} cases left out, whose kernels are those of {options.same_code_in}")
     print(f"{len(ran)} of {len(machine.module.entries)} kernels run")
     if options.every and not wanted:
         print(f"error: no kernel is called {options.every}", file=sys.stderr)
@@ -168,6 +187,7 @@ def main():
     again = command("replay", replay_recordings)
     again.add_argument("recordings", nargs="+")
     again.add_argument("--every", metavar="REGEX")
+    again.add_argument("--same-code-in", metavar="OTHER.ptx")
     for added in (run, again):
         added.add_argument("--cooperative", action="store_true")
         added.add_argument("--apart", action="store_true")

@@ -113,6 +113,20 @@ class Run(unittest.TestCase):
             + "\n"
         )
 
+    def test_cases_of_the_same_code_are_left_out(self):
+        (self.folder / "good.txt").write_text(self.recording([0, 4, 7, 10, 0, 0]))
+        located = SCALE.replace("  mov.u32 %r0, %tid.x;\n", "$L__tmp1:\n  .loc 1 7 3\n  mov.u32 %r0, %tid.x;\n")
+        for name, text, leaves_out in (
+            ("located.ptx", located.replace("sm_80", "sm_90a"), True),
+            ("changed.ptx", SCALE.replace("mov.u32 %r0, %tid.x", "mov.u32 %r0, %ctaid.x"), False),
+            ("less.ptx", SCALE.replace("_Z5scale7problemf", "_Z6scales7problemf"), False),
+        ):
+            (self.folder / name).write_text(text)
+            result = self.run_tool("replay", "scale.ptx", "good.txt", "--same-code-in", name, "--every", "scale")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual("1 cases left out" in result.stdout, leaves_out, name)
+            self.assertEqual("scaled twice: 2 launches" in result.stdout, not leaves_out, name)
+
     def test_replay(self):
         (self.folder / "good.txt").write_text(self.recording([0, 4, 7, 10, 0, 0]))
         result = self.run_tool("replay", "scale.ptx", "good.txt")

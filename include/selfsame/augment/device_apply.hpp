@@ -12,10 +12,6 @@
 
 namespace selfsame::inline SELFSAME_ISA::augment {
 
-/// What leads a call whose work is done on a device.
-template <class C>
-concept device_execution = execution<C> && memory_of<decltype(context_of<C>::policy)> == memory_space::device;
-
 namespace detail {
 
 /// Parameters drawn by the device.

@@ -95,14 +95,15 @@ struct sinkhorn_engine {
         if constexpr (is_none<Mask>) {
             return run(nullptr);
         } else {
+            using M = typename Mask::value_type;
             scratch<decltype(c.policy)> memory(c.policy, scratch_bytes<std::uint8_t>(positions * samples));
             auto* counts = memory.template take<std::uint8_t>(positions * samples);
             for (index_t p = 0; p < positions; ++p) {
                 for (index_t b = 0; b < samples; ++b) {
                     if constexpr (Mask::rank() == 2) {
-                        counts[p * samples + b] = mask(p, b) ? 1 : 0;
+                        counts[p * samples + b] = mask(p, b) != M(0) ? 1 : 0;
                     } else {
-                        counts[b] = mask(b) ? 1 : 0;
+                        counts[b] = mask(b) != M(0) ? 1 : 0;
                     }
                 }
             }

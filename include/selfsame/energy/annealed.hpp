@@ -50,6 +50,25 @@ struct annealed_langevin {
         if (steps < 0) fail("steps", steps, ">= 0");
         if (!(step > 0 && step - step == 0)) fail("step", step, "> 0");
     }
+    void check_range(index_t first, index_t last) const {
+        check();
+        if (!(0 <= first && first <= last && last <= levels)) {
+            fail("levels", "[" + std::to_string(first) + ", " + std::to_string(last) + ")",
+                 "a range within the " + std::to_string(levels) + " levels");
+        }
+    }
+
+    /// go(sigma, sampler, key, steps) for what levels [first, last) are made of.
+    template <class Go>
+    void each_stage(const chain_key& key, index_t first, index_t last, Go&& go) const {
+        for (index_t level = first; level < last; ++level) {
+            chain_key here = key;
+            here.step = key.step_after(level * steps_of_level());
+            if (steps > 0) go(sigma(level), at(level), here, steps);
+            here.step = here.step_after(steps);
+            if (ancestral) go(sigma(level), leave(level), here, index_t(1));
+        }
+    }
 };
 
 /// Moves each row of `states`, N x D of float or double, through levels [first, last) of the schedule; by default
@@ -64,31 +83,20 @@ struct annealed_langevin {
 template <execution C, class Energy, class States>
 chain_report sample(const C& ctx, const annealed_langevin& schedule, Energy&& energy, States&& states,
                     const chain_key& key, index_t first, index_t last) {
-    schedule.check();
-    if (!(0 <= first && first <= last && last <= schedule.levels)) {
-        fail("levels", "[" + std::to_string(first) + ", " + std::to_string(last) + ")",
-             "a range within the " + std::to_string(schedule.levels) + " levels");
-    }
+    schedule.check_range(first, last);
     key.check(as_tensor<2>(states).extent(0), last * schedule.steps_of_level());
     chain_report told;
-    for (index_t level = first; level < last; ++level) {
-        chain_key here = key;
-        here.step = key.step_after(level * schedule.steps_of_level());
-        const auto at_level = [&](const auto& x, const auto& values, const auto& gradients) {
-            energy(x, schedule.sigma(level), values, gradients);
-        };
-        const auto go = [&](const langevin& sampler, index_t steps) {
-            if (steps == 0) return;
+    schedule.each_stage(
+        key, first, last, [&](double sigma, const langevin& sampler, const chain_key& here, index_t steps) {
+            const auto at_level = [&](const auto& x, const auto& values, const auto& gradients) {
+                energy(x, sigma, values, gradients);
+            };
             for (const divergence& d : sample(ctx, sampler, at_level, states, here, steps).divergences) {
                 const bool known = std::any_of(told.divergences.begin(), told.divergences.end(),
                                                [&](const divergence& k) { return k.chain == d.chain; });
                 if (!known) told.divergences.push_back(d);
             }
-            here.step = here.step_after(steps);
-        };
-        go(schedule.at(level), schedule.steps);
-        if (schedule.ancestral) go(schedule.leave(level), 1);
-    }
+        });
     return told;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "selfsame/core/execution.hpp"
+#include "selfsame/core/math.hpp"
 #include "selfsame/energy/random_row.hpp"
 
 /// \file
@@ -58,6 +59,39 @@ struct chain_report {
     std::vector<double> energies;         ///< of the states that are left; empty under `check_last = false`
 };
 
+namespace detail {
+
+/// How a chain fares. A chain that is not alive stays where it is.
+template <class T>
+struct chain_status {
+    bool alive = true, proposed = true, diverged = false;
+    divergence::reason why = divergence::start;
+    index_t step = 0;
+    std::uint64_t accepted = 0;
+    T left = 0;  ///< the energy of a chain that stopped, whatever is evaluated there later
+
+    constexpr void report(index_t t, divergence::reason reason) {
+        if (diverged) return;
+        diverged = true;
+        step = t;
+        why = reason;
+    }
+    constexpr void stop(index_t t, divergence::reason reason, T energy) {
+        report(t, reason);
+        alive = false;
+        left = energy;
+    }
+};
+
+/// Uniform on (0, 1), of a proposal. To 64 bits, so that what is all but impossible stays so.
+constexpr double acceptance_number(std::uint64_t seed, std::uint32_t step, std::uint64_t chain) {
+    random_stream random(seed, step, chain, 0, random_row::accept_op);
+    const std::uint64_t high = random.bits();
+    return (static_cast<double>(high << 32 | random.bits()) + 0.5) * 0x1p-64;
+}
+
+}  // namespace detail
+
 namespace host {
 
 /// N chains of D values between two calls of an energy.
@@ -93,7 +127,7 @@ class chains {
             draw(i, t, noise);
             T* const to = other_state_ + i * d_;
             if (!move(state_ + i * d_, gradient_ + i * d_, noise, to, sampler)) {
-                return stop(i, t, divergence::state, value_[i]);
+                return at(i).stop(t, divergence::state, value_[i]);
             }
             for (index_t k = 0; k < d_; ++k) {
                 const T before = state_[i * d_ + k];
@@ -121,14 +155,14 @@ class chains {
     template <class Sampler>
     void propose(index_t t, const Sampler& sampler) {
         each_row([&](index_t i, T* noise) {
-            row& r = rows_[static_cast<std::size_t>(i)];
+            row& r = at(i);
             const T* from = other_state_ + i * d_;
             T* to = state_ + i * d_;
             r.proposed = r.alive;
             if (r.alive) {
                 draw(i, t, noise);
                 r.proposed = move(from, other_gradient_ + i * d_, noise, to, sampler);
-                if (!r.proposed) report(i, t, divergence::state);
+                if (!r.proposed) r.report(t, divergence::state);
             }
             // What is evaluated in vain is evaluated where it is known to be finite.
             if (!r.proposed) std::memcpy(to, from, static_cast<std::size_t>(d_) * sizeof(T));
@@ -138,7 +172,7 @@ class chains {
     template <class Sampler>
     void accept_or_reject(index_t t, const Sampler& sampler) {
         each_row([&](index_t i, T*) {
-            row& r = rows_[static_cast<std::size_t>(i)];
+            row& r = at(i);
             if (!r.proposed) return;
             const auto proposed = static_cast<double>(value_[i]);
             if (proposed == std::numeric_limits<double>::infinity()) return;
@@ -151,13 +185,10 @@ class chains {
                 forth += f * f;
                 back += b * b;
             }
-            if (!finite(proposed) || !finite(back)) return report(i, t, divergence::energy);
+            if (math::any_not_finite(proposed) || math::any_not_finite(back)) return r.report(t, divergence::energy);
             const double ratio = sampler.log_acceptance(static_cast<double>(other_value_[i]), proposed, forth, back);
-            random_stream random(key_.seed, key_.step_after(t), key_.chain(i), 0, random_row::accept_op);
-            const std::uint64_t high = random.bits();
-            // To 64 bits, so that what is all but impossible stays so.
-            const double u = (static_cast<double>(high << 32 | random.bits()) + 0.5) * 0x1p-64;
-            if (ratio >= 0 || (ratio > -700 && u < exact::exp(ratio))) {
+            const double u = selfsame::detail::acceptance_number(key_.seed, key_.step_after(t), key_.chain(i));
+            if (sampler.accepts(ratio, u)) {
                 accept(i);
                 ++r.accepted;
             }
@@ -173,7 +204,7 @@ class chains {
         std::uint64_t accepted = 0, alive = 0;
         for (index_t i = 0; i < n_; ++i) {
             for (index_t k = 0; k < d_; ++k) x(i, k) = from[i * d_ + k];
-            const row& r = rows_[static_cast<std::size_t>(i)];
+            const row& r = at(i);
             if (r.diverged) told.divergences.push_back({key_.chain(i), key_.step_after(r.step), r.why});
             if (evaluated) told.energies.push_back(static_cast<double>(r.alive ? energy[i] : r.left));
             accepted += r.accepted;
@@ -186,18 +217,8 @@ class chains {
     }
 
   private:
-    struct row {
-        bool alive = true, proposed = true, diverged = false;
-        divergence::reason why = divergence::start;
-        index_t step = 0;
-        std::uint64_t accepted = 0;
-        T left = 0;  // the energy of a chain that stopped, whatever is evaluated there later
-    };
-
-    template <class X>
-    static bool finite(X x) {
-        return x - x == X(0);
-    }
+    using row = selfsame::detail::chain_status<T>;
+    row& at(index_t i) { return rows_[static_cast<std::size_t>(i)]; }
 
     /// f(row, noise of the worker), rows side by side.
     template <class F>
@@ -220,19 +241,19 @@ class chains {
         bool good = true;
         for (index_t k = 0; k < d_; ++k) {
             to[k] = sampler.move(from[k], gradient[k], noise[k]);
-            good = good && finite(to[k]);
+            good = good && !math::any_not_finite(to[k]);
         }
         return good;
     }
 
     /// Whether the chain goes on from its evaluated state, which t steps have made.
     bool settle(index_t i, index_t t) {
-        if (!rows_[static_cast<std::size_t>(i)].alive) return false;
-        if (finite(value_[i])) return true;
+        if (!at(i).alive) return false;
+        if (!math::any_not_finite(value_[i])) return true;
         if (t == 0) {
-            stop(i, 0, divergence::start, value_[i]);
+            at(i).stop(0, divergence::start, value_[i]);
         } else {
-            stop(i, t - 1, divergence::energy, other_value_[i]);
+            at(i).stop(t - 1, divergence::energy, other_value_[i]);
             std::memcpy(state_ + i * d_, other_state_ + i * d_, static_cast<std::size_t>(d_) * sizeof(T));
         }
         return false;
@@ -242,19 +263,6 @@ class chains {
         std::memcpy(other_state_ + i * d_, state_ + i * d_, static_cast<std::size_t>(d_) * sizeof(T));
         std::memcpy(other_gradient_ + i * d_, gradient_ + i * d_, static_cast<std::size_t>(d_) * sizeof(T));
         other_value_[i] = value_[i];
-    }
-
-    void report(index_t i, index_t t, divergence::reason why) {
-        row& r = rows_[static_cast<std::size_t>(i)];
-        if (r.diverged) return;
-        r.diverged = true;
-        r.step = t;
-        r.why = why;
-    }
-    void stop(index_t i, index_t t, divergence::reason why, T energy) {
-        report(i, t, why);
-        rows_[static_cast<std::size_t>(i)].alive = false;
-        rows_[static_cast<std::size_t>(i)].left = energy;
     }
 
     const context<Policy>& ctx_;

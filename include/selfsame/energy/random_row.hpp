@@ -23,16 +23,20 @@ class random_row {
     /// Standard normal: all of a Box-Muller pair is used, two numbers for 64 random bits.
     template <class T>
     constexpr void normal(T* out, index_t count) const {
-        fill(out, count, [](const std::array<std::uint32_t, 4>& r) {
-            const auto a = exact::normal_pair(r[0], r[1]), b = exact::normal_pair(r[2], r[3]);
-            return std::array<T, 4>{static_cast<T>(a[0]), static_cast<T>(a[1]), static_cast<T>(b[0]),
-                                    static_cast<T>(b[1])};
-        });
+        fill(out, count, [&](index_t block) { return normal<T>(block); });
+    }
+    /// Numbers 4 block, ..., 4 block + 3 of the same.
+    template <class T>
+    constexpr std::array<T, 4> normal(index_t block) const {
+        const auto r = bits(block);
+        const auto a = exact::normal_pair(r[0], r[1]), b = exact::normal_pair(r[2], r[3]);
+        return {static_cast<T>(a[0]), static_cast<T>(a[1]), static_cast<T>(b[0]), static_cast<T>(b[1])};
     }
     /// Uniform on [low, high], in steps of 2^-24 of its width.
     template <class T>
     constexpr void uniform(T* out, index_t count, T low, T high) const {
-        fill(out, count, [&](const std::array<std::uint32_t, 4>& r) {
+        fill(out, count, [&](index_t block) {
+            const auto r = bits(block);
             std::array<T, 4> x{};
             for (std::size_t k = 0; k < 4; ++k) {
                 x[k] = exact::fma(static_cast<T>(r[k] >> 8) * static_cast<T>(0x1p-24), high - low, low);
@@ -42,13 +46,16 @@ class random_row {
     }
 
   private:
-    template <class T, class Map>
-    constexpr void fill(T* out, index_t count, Map&& map) const {
+    constexpr std::array<std::uint32_t, 4> bits(index_t number) const {
+        const auto block = static_cast<std::uint32_t>(number);
+        // As random_stream has it: view (here what does not fit the position), op, position.
+        const std::uint32_t place = (block >> 16 & 0xffu) << 24 | op_ | (block & 0xffffu);
+        return philox({counter_[0], counter_[1], counter_[2], place}, key_);
+    }
+    template <class T, class Block>
+    constexpr void fill(T* out, index_t count, Block&& block) const {
         for (index_t k = 0; k < count; k += 4) {
-            const auto block = static_cast<std::uint32_t>(k / 4);
-            // As random_stream has it: view (here what does not fit the position), op, position.
-            const std::uint32_t place = (block >> 16 & 0xffu) << 24 | op_ | (block & 0xffffu);
-            const auto x = map(philox({counter_[0], counter_[1], counter_[2], place}, key_));
+            const auto x = block(k / 4);
             for (index_t j = 0; j < (std::min)(index_t(4), count - k); ++j) out[k + j] = x[static_cast<std::size_t>(j)];
         }
     }

@@ -73,6 +73,10 @@ struct mala {
     constexpr double log_acceptance(double energy, double proposed, double forth, double back) const {
         return energy - proposed + (forth - back) / (4 * step);
     }
+    /// u: uniform on (0, 1).
+    static constexpr bool accepts(double log_ratio, double u) {
+        return log_ratio >= 0 || (log_ratio > -700 && u < exact::exp(log_ratio));
+    }
 
     void check() const {
         if (!(step > 0 && step - step == 0)) fail("step", step, "> 0");

@@ -156,6 +156,12 @@ class Function:
         return self._span is not None
 
     @property
+    def code(self):
+        """The body's text without line numbers of sources and the labels that debuggers want."""
+        text = self.module.text[slice(*self._span)]
+        return re.sub(r"^\s*(\.loc\b[^\n]*|\$L__tmp\w*:)?\s*\n", "", text, flags=re.M)
+
+    @property
     def body(self):
         if self._body is None:
             self._body = _BodyParser(self.module, *self._span).parse()

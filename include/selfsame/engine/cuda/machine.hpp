@@ -5,7 +5,13 @@
 /// \file
 /// What runs kernels for an execution policy, and the memory that they work in.
 
-namespace selfsame::inline SELFSAME_ISA::device {
+namespace selfsame::inline SELFSAME_ISA {
+
+/// What leads a call whose work is done on a device.
+template <class C>
+concept device_execution = execution<C> && memory_of<decltype(context_of<C>::policy)> == memory_space::device;
+
+namespace device {
 
 /// Specialized with a constructor from the policy, `launch(blocks, kernel)`, which runs a kernel after those before,
 /// and numbers on which bits of results depend:
@@ -30,4 +36,6 @@ class scratch_count {
     std::size_t bytes_ = 0;
 };
 
-}  // namespace selfsame::inline SELFSAME_ISA::device
+}  // namespace device
+
+}  // namespace selfsame::inline SELFSAME_ISA

@@ -29,7 +29,7 @@ struct strided_mask {
     const M* data = nullptr;
     index_t position_step = 0, step = 0;
 
-    constexpr bool operator()(index_t p, index_t b) const { return data[p * position_step + b * step] ? true : false; }
+    constexpr bool operator()(index_t p, index_t b) const { return data[p * position_step + b * step] != M(0); }
 };
 
 /// Samples [begin, end) of a position.
