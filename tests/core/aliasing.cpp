@@ -77,17 +77,17 @@ TEST(Aliasing, OutputsHaveMemoryOfTheirOwn) {
     rules.input("y", other);
     EXPECT_EQ(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of x", x, "x"); }), "");
     EXPECT_EQ(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of x", moved, "x"); }),
-              "selfsame: gradient of x: got a part of the block of the x, expected all of it, element by element, or "
-              "block of its own");
+              "selfsame: gradient of x: got a part of the memory of the x, expected all of it, element by element, or "
+              "memory of its own");
     EXPECT_NE(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of x", turned, "x"); }), "");
     EXPECT_EQ(selfsame_tests::refusal([&] { aliasing_rules(rules).output("gradient of y", x, "y"); }),
-              "selfsame: gradient of y: got the block of the x, expected block of its own");
+              "selfsame: gradient of y: got the memory of the x, expected memory of its own");
     EXPECT_NE(selfsame_tests::refusal([&] { aliasing_rules(rules).output("sum", x); }), "");
     EXPECT_EQ(selfsame_tests::refusal([&] {
                   rules.output("gradient of x", x, "x");
                   rules.output("loss", moved);
               }),
-              "selfsame: loss: got the block of the x, expected block of its own");
+              "selfsame: loss: got the memory of the x, expected memory of its own");
 }
 
 }  // namespace
