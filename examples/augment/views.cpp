@@ -107,7 +107,7 @@ void add_view(studio& s, const batch& b, const views<Pipeline, Mask>& kind, std:
     std::vector<std::uint8_t> masks(is_masked ? count * patches : 0);
     if constexpr (is_masked) {
         augment::draw_masks(
-            kind.mask, b.first, key,
+            thrust::omp::par, kind.mask, b.first, key,
             selfsame::view<std::uint8_t, 3>(masks.data(), {static_cast<index_t>(count), kind.patches, kind.patches}));
     }
     for (std::size_t n = 0; n < count; ++n) {

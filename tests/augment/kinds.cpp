@@ -179,7 +179,8 @@ TEST(Kinds, WarpsComposeToOne) {
 
 TEST(Masks, RandomOnesHaveTheirNumberAndArePlacedEvenly) {
     std::vector<std::uint8_t> masks(2000 * 49);
-    draw_masks(random_mask{0.75f}, 0, key{.seed = 3}, view<std::uint8_t, 3>(masks.data(), {2000, 7, 7}));
+    draw_masks(context{thrust::omp::par, 2}, random_mask{0.75f}, 0, key{.seed = 3},
+               view<std::uint8_t, 3>(masks.data(), {2000, 7, 7}));
     std::vector<int> seen(49);
     for (std::size_t n = 0; n < 2000; ++n) {
         int count = 0;
@@ -192,7 +193,7 @@ TEST(Masks, RandomOnesHaveTheirNumberAndArePlacedEvenly) {
 TEST(Masks, BlocksNeverPassTheirShare) {
     std::vector<std::uint8_t> masks(500 * 196);
     const auto share = [&](const block_mask& op) {
-        draw_masks(op, 0, key{.seed = 4}, view<std::uint8_t, 3>(masks.data(), {500, 14, 14}));
+        draw_masks(thrust::seq, op, 0, key{.seed = 4}, view<std::uint8_t, 3>(masks.data(), {500, 14, 14}));
         std::vector<int> counts;
         for (std::size_t n = 0; n < 500; ++n) {
             counts.push_back(std::accumulate(masks.begin() + std::ptrdiff_t(n * 196),
@@ -269,7 +270,7 @@ TEST(Masks, RefuseWhatMakesNoSense) {
     const std::vector<std::uint64_t> three(3);
     const auto attempt = [&](const auto& op, const sample_ids& ids) {
         return selfsame_tests::refusal(
-            [&] { draw_masks(op, ids, key{}, view<std::uint8_t, 3>(out.data(), {2, 4, 5})); });
+            [&] { draw_masks(thrust::seq, op, ids, key{}, view<std::uint8_t, 3>(out.data(), {2, 4, 5})); });
     };
     EXPECT_EQ(attempt(random_mask{}, 0), "");
     EXPECT_EQ(attempt(random_mask{.ratio = 1.5f}, 0), "selfsame: random_mask.ratio: got 1.5, expected 0 to 1");

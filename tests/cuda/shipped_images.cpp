@@ -30,6 +30,8 @@ TEST(cuda_shipped, images_agree_with_the_host) {
         EXPECT_LE(test_images::distance(device[k].of_bytes, host[k].of_bytes), 4e-4);
         EXPECT_LE(test_images::distance(device[k].as_floats(), host[k].as_floats()), 0x1p-7);
         EXPECT_EQ(device[k].drawn_words(), host[k].drawn_words());
+        EXPECT_EQ(device[k].masks, host[k].masks);
+        EXPECT_EQ(device[k].weights, host[k].weights);
     }
 }
 

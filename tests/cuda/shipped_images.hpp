@@ -5,6 +5,7 @@
 
 #include "selfsame/augment/autocontrast.hpp"
 #include "selfsame/augment/device_apply.hpp"
+#include "selfsame/augment/device_mix.hpp"
 #include "selfsame/augment/equalize.hpp"
 #include "selfsame/augment/gaussian_noise.hpp"
 #include "selfsame/augment/pad.hpp"
@@ -46,6 +47,8 @@ struct shipped_pictures {
     std::span<float> of_bytes;                              // of those of bytes: 4 * 2 * 11 * 20
     std::span<selfsame::bfloat16> of_floats;                // 4 * 2 * 12 * 18
     std::span<decltype(shipped_recipe)::parameters> drawn;  // 2
+    std::span<std::uint8_t> masks;                          // 2 * 7 * 9
+    std::span<float> weights;                               // 2
 };
 
 /// `done(name)` after each call.
@@ -76,6 +79,17 @@ void call_images(const Policy& policy, const shipped_pictures& x, Done&& done) {
         apply(policy, shipped_others, pixels, 3, k, view<Space>(x.of_floats.data(), others));
         done(names[c / 2]);
     }
+    const std::array<index_t, 3> grid{n, 7, 9};
+    const std::array<index_t, 4> planes{n, 4, shipped_pictures::height, shipped_pictures::width};
+    const auto mixes = [&](const auto& mask, const auto& mixture) {
+        draw_masks(policy, mask, 7, k, view<Space>(x.masks.data(), grid));
+        mix(policy, mixture, view<Space>(x.floats.data(), planes), 7, k, view<Space>(x.of_bytes.data(), planes),
+            vector<Space>(x.weights.data(), n));
+    };
+    mixes(augment::random_mask{}, augment::mixup{0.6f});
+    done("random masks, MixUp");
+    mixes(augment::block_mask{.ratio = {0.2f, 0.6f}}, augment::cutmix{});
+    done("blocks of masks, CutMix");
 }
 
 }  // namespace selfsame_tests

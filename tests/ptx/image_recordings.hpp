@@ -17,6 +17,8 @@ inline void place(recording& to, const pictures& x) {
     to.buffer("of_bytes", std::span(x.of_bytes));
     to.buffer("of_floats", std::span(x.of_floats));
     to.buffer("drawn", x.drawn_span());
+    to.buffer("masks", std::span(x.masks));
+    to.buffer("weights", std::span(x.weights));
 }
 
 /// Parameters agree in all bits: two that differ in one are not within any tolerance of each other.
@@ -24,6 +26,8 @@ inline void expect(recording& to, const pictures& x) {
     to.expect("of_bytes", std::span(x.of_bytes), 1e-4);
     to.expect("of_floats", std::span(x.of_floats), 1e-3);
     to.expect("drawn", x.drawn_span(), 0);
+    to.expect("masks", std::span(x.masks), 0);
+    to.expect("weights", std::span(x.weights), 0);
 }
 
 inline void record_images(std::ostream& file) {
@@ -40,8 +44,10 @@ inline void record_images(std::ostream& file) {
     place(current, device);
     std::size_t done = 0;
     call_images<memory_space::device>(policy, device.of_calls(), [&](const char* name) {
-        expect(current, after[done++]);
+        expect(current, after[done]);
         current.write(file, name);
+        // The next call begins with this one's results, in the same place.
+        device = after[done++];
         current = recording();
         scratch.clear();
         place(current, device);

@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "selfsame/augment/device_ids.hpp"
 #include "selfsame/augment/pipeline.hpp"
 #include "selfsame/engine/cuda/imagewise.hpp"
 
@@ -20,12 +21,9 @@ struct device_draw {
     using parameters = typename pipeline<Ops...>::parameters;
     pipeline<Ops...> operations;
     key k;
-    std::uint64_t first;
-    const std::uint64_t* ids;  // or null
+    device_ids ids;
 
-    constexpr parameters operator()(index_t n, image_shape shape) const {
-        return draw(operations, shape, ids != nullptr ? ids[n] : first + static_cast<std::uint64_t>(n), k);
-    }
+    constexpr parameters operator()(index_t n, image_shape shape) const { return draw(operations, shape, ids[n], k); }
 };
 
 template <class... Ops>
@@ -54,29 +52,11 @@ struct drawn_parameters {
         const index_t count = images.count();
         using kernel = device::draw_views<device_draw<Ops...>, T>;
         machine.launch(kernel::blocks(count),
-                       kernel{{}, {p, k, ids.is_list() ? 0 : ids[0], list}, places, images.channels(), count, drawn});
+                       kernel{{}, {p, k, device_ids_of(ids, list)}, places, images.channels(), count, drawn});
     }
 };
 template <class... Ops>
 drawn_parameters(const pipeline<Ops...>&, const sample_ids&, key) -> drawn_parameters<Ops...>;
-
-/// A list of samples' numbers in the device's memory.
-template <class Policy>
-class sent_ids {
-  public:
-    sent_ids(const context<Policy>& ctx, const sample_ids& ids, index_t count)
-        : memory_(ctx.policy, scratch_bytes<std::uint64_t>(ids.is_list() ? count : 0)) {
-        if (!ids.is_list()) return;
-        data_ = memory_.template take<std::uint64_t>(count);
-        device::send<std::uint64_t>(device::machine<Policy>(ctx.policy), data_, count,
-                                    [&](index_t n) { return ids[n]; });
-    }
-    const std::uint64_t* data() const { return data_; }
-
-  private:
-    scratch<Policy> memory_;
-    std::uint64_t* data_ = nullptr;
-};
 
 template <class Parameters>
 struct given_parameters {

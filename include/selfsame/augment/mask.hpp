@@ -2,6 +2,7 @@
 
 #include "selfsame/augment/pipeline.hpp"
 #include "selfsame/augment/rectangle.hpp"
+#include "selfsame/core/execution.hpp"
 
 /// \file
 /// Masks of patches: MAE, iBOT, DINOv2.
@@ -96,22 +97,47 @@ struct block_mask {
     }
 };
 
-/// Draws a mask for each sample into `out`, N x height x width of std::uint8_t, by the stream `mask_stream`.
+namespace detail {
+
 template <class Mask, class Out>
-void draw_masks(const Mask& op, const sample_ids& ids, key k, Out&& out) {
-    const auto masks = as_tensor<3>(out);
-    static_assert(std::is_same_v<typename decltype(masks)::element_type, std::uint8_t>,
+void check_masks(const Mask& op, const sample_ids& ids, key k, const Out& masks) {
+    static_assert(std::is_same_v<typename Out::element_type, std::uint8_t>,
                   "selfsame: out: a tensor N x height x width of std::uint8_t is expected");
     op.check();
-    detail::check_key(k);
+    check_key(k);
     ids.check(masks.extent(0));
     check_writable("out", masks);
     if (masks.extent(1) > 4096 || masks.extent(2) > 4096) fail("out", shape_text(masks), "sides of 4096 at most");
-    for (index_t n = 0; n < masks.extent(0); ++n) {
-        random_stream random(k.seed, k.epoch, ids[n], k.view, mask_stream);
-        op.draw(random, {masks.data_handle() + n * masks.stride(0), static_cast<std::int32_t>(masks.extent(1)),
-                         static_cast<std::int32_t>(masks.extent(2)), masks.stride(1), masks.stride(2)});
-    }
+}
+
+template <class Out>
+mask_grid grid_of(const Out& masks) {
+    return {masks.data_handle(), static_cast<std::int32_t>(masks.extent(1)), static_cast<std::int32_t>(masks.extent(2)),
+            masks.stride(1), masks.stride(2)};
+}
+
+/// The mask of sample `id` in its grid.
+template <class Mask>
+constexpr void draw_mask(const Mask& op, std::uint64_t id, key k, const mask_grid& grid) {
+    random_stream random(k.seed, k.epoch, id, k.view, mask_stream);
+    op.draw(random, grid);
+}
+
+}  // namespace detail
+
+/// Draws a mask for each sample into `out`, N x height x width of std::uint8_t, by the stream `mask_stream`.
+template <execution C, class Mask, class Out>
+void draw_masks(const C& ctx, const Mask& op, const sample_ids& ids, key k, Out&& out) {
+    const auto masks = as_tensor<3>(out);
+    static_assert(decltype(masks)::accessor_type::space == memory_space::host,
+                  "selfsame: a device tensor was given to a host execution policy");
+    detail::check_masks(op, ids, k, masks);
+    const mask_grid first = detail::grid_of(masks);
+    parallel_for(as_context(ctx), masks.extent(0), [&](index_t n, int) {
+        mask_grid grid = first;
+        grid.data += n * masks.stride(0);
+        detail::draw_mask(op, ids[n], k, grid);
+    });
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA::augment

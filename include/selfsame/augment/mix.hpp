@@ -1,9 +1,9 @@
 #pragma once
 
 #include <array>
-#include <span>
 
 #include "selfsame/augment/pipeline.hpp"
+#include "selfsame/core/aliasing.hpp"
 #include "selfsame/core/execution.hpp"
 
 /// \file
@@ -93,46 +93,94 @@ struct cutmix {
     constexpr float mix(const parameters&, float x, float) const { return x; }
 };
 
-/// out[n] = image n mixed with image n - 1 (the first with the last), by the stream `mix_stream`; weights[n] is the
-/// share of image n, and 1 - weights[n] that of the other: for labels. `images` and `out` are float tensors
-/// N x channels x height x width that share no memory.
-template <execution C, class Op, class Images, class Out>
-void mix(const C& ctx, const Op& op, const Images& images, const sample_ids& ids, key k, Out&& out,
-         std::span<float> weights) {
-    const auto in = as_tensor<4>(images);
-    const auto to = as_tensor<4>(out);
-    static_assert(std::is_same_v<typename decltype(in)::value_type, float> &&
-                      std::is_same_v<typename decltype(to)::element_type, float>,
+namespace detail {
+
+/// Where float images lie, and what a mixture makes of a row of two of them.
+template <class T>
+struct float_images {
+    T* data = nullptr;
+    image_shape shape{};
+    index_t count = 0, image = 0, channel = 0, row = 0, step = 0;
+
+    constexpr T* at(index_t n, index_t c, std::int32_t y) const { return data + n * image + c * channel + y * row; }
+    constexpr index_t other(index_t n) const { return n > 0 ? n - 1 : count - 1; }
+};
+template <class T, class Tensor>
+float_images<T> float_images_of(const Tensor& x) {
+    return {x.data_handle(),
+            {static_cast<std::int32_t>(x.extent(1)), static_cast<std::int32_t>(x.extent(2)),
+             static_cast<std::int32_t>(x.extent(3))},
+            x.extent(0),
+            x.stride(0),
+            x.stride(1),
+            x.stride(2),
+            x.stride(3)};
+}
+
+template <class Op>
+constexpr typename Op::parameters draw_mix(const Op& op, std::uint64_t id, key k, image_shape shape) {
+    random_stream random(k.seed, k.epoch, id, k.view, mix_stream);
+    return op.draw(random, shape);
+}
+
+/// Columns first, first + step, ... of row y of a channel of image n.
+template <class Op>
+constexpr void mix_row(const Op& op, const typename Op::parameters& p, const float_images<const float>& from,
+                       const float_images<float>& to, index_t n, index_t c, std::int32_t y, std::int32_t first,
+                       std::int32_t step) {
+    const float *a = from.at(n, c, y), *b = from.at(from.other(n), c, y);
+    float* const o = to.at(n, c, y);
+    const auto [begin, end] = op.replaced(p, y);
+    for (std::int32_t x = first; x < from.shape.width; x += step) {
+        const float mine = a[x * from.step], theirs = b[x * from.step];
+        o[x * to.step] = x >= begin && x < end ? theirs : op.mix(p, mine, theirs);
+    }
+}
+
+template <class Op, class In, class To, class Weights>
+void check_mix(const Op& op, const In& in, const sample_ids& ids, key k, const To& to, const Weights& weights) {
+    static_assert(std::is_same_v<typename In::value_type, float> && std::is_same_v<typename To::element_type, float>,
                   "selfsame: images, out: float tensors are expected");
     op.check();
-    detail::check_key(k);
+    check_key(k);
     const index_t count = in.extent(0);
     ids.check(count);
-    check_writable("out", to);
     for (std::size_t r = 0; r < 4; ++r) {
         if (in.extent(r) != to.extent(r)) fail("out", shape_text(to), shape_text(in));
     }
-    if (static_cast<index_t>(weights.size()) != count) {
-        fail("weights", joined(weights.size(), " values"), joined("one for each of ", count, " images"));
+    if (weights.extent(0) != count) {
+        fail("weights", joined(weights.extent(0), " values"), joined("one for each of ", count, " images"));
     }
+    aliasing_rules rules;
+    rules.input("images", in);
+    rules.output("out", to);
+    rules.output("weights", weights);
+}
+
+}  // namespace detail
+
+/// out[n] = image n mixed with image n - 1 (the first with the last), by the stream `mix_stream`; weights[n] is the
+/// share of image n, and 1 - weights[n] that of the other: for labels. `images` and `out` are float tensors
+/// N x channels x height x width that share no memory, `weights` N floats.
+template <execution C, class Op, class Images, class Out, class Weights>
+void mix(const C& ctx, const Op& op, const Images& images, const sample_ids& ids, key k, Out&& out, Weights&& weights) {
+    const auto in = as_tensor<4>(images);
+    const auto to = as_tensor<4>(out);
+    const auto shares = as_tensor<1>(weights);
+    static_assert(decltype(in)::accessor_type::space == memory_space::host &&
+                      decltype(to)::accessor_type::space == memory_space::host &&
+                      decltype(shares)::accessor_type::space == memory_space::host,
+                  "selfsame: a device tensor was given to a host execution policy");
+    detail::check_mix(op, in, ids, k, to, shares);
     if (in.size() == 0) return;
-    const image_shape shape{static_cast<std::int32_t>(in.extent(1)), static_cast<std::int32_t>(in.extent(2)),
-                            static_cast<std::int32_t>(in.extent(3))};
-    parallel_for(as_context(ctx), count, [&](index_t n, int) {
-        random_stream random(k.seed, k.epoch, ids[n], k.view, mix_stream);
-        const auto p = op.draw(random, shape);
-        weights[static_cast<std::size_t>(n)] = op.weight_of(p, shape);
-        const index_t other = n > 0 ? n - 1 : count - 1;
-        for (index_t c = 0; c < shape.channels; ++c) {
-            for (std::int32_t y = 0; y < shape.height; ++y) {
-                const float* a = in.data_handle() + n * in.stride(0) + c * in.stride(1) + y * in.stride(2);
-                const float* b = in.data_handle() + other * in.stride(0) + c * in.stride(1) + y * in.stride(2);
-                float* o = to.data_handle() + n * to.stride(0) + c * to.stride(1) + y * to.stride(2);
-                const auto [first, last] = op.replaced(p, y);
-                for (std::int32_t x = 0; x < shape.width; ++x) {
-                    const float from = a[x * in.stride(3)], with = b[x * in.stride(3)];
-                    o[x * to.stride(3)] = x >= first && x < last ? with : op.mix(p, from, with);
-                }
+    const auto from = detail::float_images_of<const float>(in);
+    const auto made = detail::float_images_of<float>(to);
+    parallel_for(as_context(ctx), from.count, [&](index_t n, int) {
+        const auto p = detail::draw_mix(op, ids[n], k, from.shape);
+        shares(n) = op.weight_of(p, from.shape);
+        for (index_t c = 0; c < from.shape.channels; ++c) {
+            for (std::int32_t y = 0; y < from.shape.height; ++y) {
+                detail::mix_row(op, p, from, made, n, c, y, 0, 1);
             }
         }
     });
