@@ -140,9 +140,10 @@ void call_soft_targets(const Policy& policy, const Floats& f, const Doubles& d, 
     call_dino(f);
     call_dino(b);
 
-    const swapped_prediction swapped{.pairing = pairing, .reduction = reduction::sum};
+    swapped_prediction swapped{.pairing = pairing, .reduction = reduction::sum};
     value_and_grad(policy, swapped, views{first(d.anchors, 2 * samples), first(d.queue, 5 * samples)}, d.loss,
                    accumulate{first(d.to_queue, 5 * samples)});
+    swapped.reduction = reduction::per_sample;
     forward(policy, swapped, views{wide(d.queue, 2), wide(d.queue, 5)}, losses(d, 1));
 
     ibot patches{};
