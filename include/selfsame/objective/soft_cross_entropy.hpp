@@ -5,7 +5,7 @@
 
 /// \file
 /// Cross-entropy between target distributions and softmaxes over K prototypes or classes: the loss of SwAV, DINO and
-/// iBOT. Nothing flows back to the targets.
+/// iBOT. Nothing flows back to the targets. On a device (objective/soft_cross_entropy.cuh) the loss goes to a tensor.
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -98,12 +98,6 @@ void soft_targets(const C& ctx, const soft_cross_entropy<T, P>& objective, const
     pass(c, objective, inputs).template run<Adds>(loss, upstream, gradient);
 }
 
-template <class C>
-constexpr void check_returns_soft_loss() {
-    static_assert(memory_of<decltype(context_of<C>::policy)> == memory_space::host,
-                  "selfsame: the loss stays on the device: give a tensor of one element for it");
-}
-
 }  // namespace detail
 
 /// The loss: one value, or B for per_sample.
@@ -113,7 +107,7 @@ void forward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inpu
 }
 template <execution C, class T, class P, class Inputs>
 auto forward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs) {
-    detail::check_returns_soft_loss<C>();
+    detail::check_returns_loss<context_of<C>>();
     detail::soft_target_type<Inputs> loss{};
     forward(ctx, objective, inputs, loss);
     return loss;
@@ -137,7 +131,7 @@ void value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, con
 template <execution C, class T, class P, class Inputs, class Gradient>
 auto value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs,
                     Gradient&& gradient) {
-    detail::check_returns_soft_loss<C>();
+    detail::check_returns_loss<context_of<C>>();
     detail::soft_target_type<Inputs> loss{};
     value_and_grad(ctx, objective, inputs, loss, gradient);
     return loss;
