@@ -8,6 +8,7 @@
 #include "selfsame/energy/scores.cuh"
 #include "selfsame/engine/cuda/pairwise.cuh"
 #include "selfsame/interop/thrust.cuh"
+#include "selfsame/objective/soft_cross_entropy.cuh"
 #include "shipped.hpp"
 #include "shipped_images.hpp"
 

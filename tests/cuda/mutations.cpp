@@ -10,6 +10,7 @@
 #include "images.hpp"
 #include "selfsame/cluster/device_sinkhorn.hpp"
 #include "selfsame/energy/device_scores.hpp"
+#include "selfsame/objective/device_soft_cross_entropy.hpp"
 
 // Every wait in a kernel is there for a reason: without it something must fail.
 
@@ -54,6 +55,30 @@ std::string outcome_of_sinkhorn() {
     float sum = 0;
     for (const float q : codes) sum += q;
     return std::abs(sum - 15) < 1e-4f ? "" : "codes of another sum";
+}
+
+std::string outcome_of_soft_targets() {
+    std::vector<float> teacher(2 * 1500), students(3 * 1500), gradient(3 * 1500), loss(1);
+    for (std::size_t e = 0; e < teacher.size(); ++e) teacher[e] = e % 1500 == 700 ? 9.0f : 0.0f;
+    for (std::size_t e = 0; e < students.size(); ++e) students[e] = e % 1500 == 900 ? 1.0f : 0.0f;
+    const auto rows = [](auto& v) {
+        return selfsame::matrix<selfsame::memory_space::device>(v.data(), static_cast<index_t>(v.size() / 1500), 1500);
+    };
+    try {
+        selfsame::value_and_grad(
+            fibers{},
+            selfsame::dino{
+                .targets = {.temperature = 0.3}, .pairing = {.teachers = 2, .students = 3}, .temperature = 1},
+            selfsame::views{rows(teacher), rows(students)}, on_device(loss), rows(gradient));
+    } catch (const kernel_error& e) {
+        return e.what();
+    }
+    float at_target = 0;
+    for (std::size_t e = 700; e < gradient.size(); e += 1500) at_target += gradient[e];
+    // All targets are in column 700, but for 2^-33 of them.
+    const float total = 1499 + std::exp(1.0f);
+    if (std::abs(loss[0] - std::log(total)) > 1e-5f) return "a wrong loss";
+    return std::abs(at_target - (1 / total - 1)) < 1e-5f ? "" : "a wrong gradient";
 }
 
 /// Views whose passes want every wait of the kernel, threads running in two orders, and two views a block.
@@ -129,5 +154,7 @@ TEST(cuda_mutations, no_wait_of_images_can_be_deleted) {
 TEST(cuda_mutations, no_wait_of_rows_can_be_deleted) { expect_every_wait_matters(1, outcome_of_scores); }
 
 TEST(cuda_mutations, no_wait_of_sinkhorn_can_be_deleted) { expect_every_wait_matters(1, outcome_of_sinkhorn); }
+
+TEST(cuda_mutations, no_wait_of_soft_targets_can_be_deleted) { expect_every_wait_matters(1, outcome_of_soft_targets); }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "selfsame/cluster/device_sinkhorn.hpp"
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
+#include "selfsame/objective/device_soft_cross_entropy.hpp"
 
 // Every kernel that is compiled for GPUs, run in fibers beside the host's engine.
 

@@ -7,6 +7,7 @@
 #include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/energy/scores.hpp"
 #include "selfsame/objective/info_nce.hpp"
+#include "selfsame/objective/soft_cross_entropy.hpp"
 
 /// \file
 /// The calls whose kernels are compiled for GPUs (kernels.cu) and run in fibers (shipped.cpp): one list, so that no
@@ -139,6 +140,49 @@ void call_samplers(const Policy& policy, const Tensors& x) {
     go(mala{.step = 0.01});
 }
 
+/// DINO, iBOT and swapped prediction over short rows and over a few long ones, which overlap; centers.
+template <class Policy, class Floats, class Doubles, class Bfloats, class Halves>
+void call_soft_targets(const Policy& policy, const Floats& f, const Doubles& d, const Bfloats& b, const Halves& h) {
+    using namespace selfsame;
+    constexpr memory_space space = decltype(f.loss)::accessor_type::space;
+    constexpr index_t samples = 7, columns = 1100;
+    const auto first = [](const auto& x, index_t rows) { return matrix<space>(x.data_handle(), rows, x.extent(1)); };
+    const auto wide = [](const auto& x, index_t rows) {
+        return view<space>(x.data_handle(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{100, 1});
+    };
+    const auto center = [&](index_t count) { return vector<space>(f.queue.data_handle(), count); };
+    const auto losses = [](const auto& x, index_t count) { return vector<space>(x.losses.data_handle(), count); };
+    constexpr other_views pairing{.teachers = 2, .students = 5};
+
+    const auto call_dino = [&](const auto& x) {
+        const dino o{.pairing = pairing};
+        value_and_grad(policy, o,
+                       views{first(x.anchors, 2 * samples), first(x.queue, 5 * samples), center(x.queue.extent(1))},
+                       x.loss, first(x.to_queue, 5 * samples));
+        forward(policy, o, views{wide(x.queue, 2), wide(x.queue, 5), center(columns)}, losses(x, 1));
+    };
+    call_dino(f);
+    call_dino(b);
+
+    swapped_prediction swapped{.pairing = pairing, .reduction = reduction::sum};
+    value_and_grad(policy, swapped, views{first(d.anchors, 2 * samples), first(d.queue, 5 * samples)}, d.loss,
+                   accumulate{first(d.to_queue, 5 * samples)});
+    swapped.reduction = reduction::per_sample;
+    forward(policy, swapped, views{wide(d.queue, 2), wide(d.queue, 5)}, losses(d, 1));
+
+    ibot patches{};
+    const auto weights = vector<space>(h.upstream.data_handle(), 5 * samples);
+    value_and_grad(policy, patches,
+                   views{first(h.anchors, 5 * samples), first(h.positives, 5 * samples), none{}, weights}, h.loss,
+                   first(h.to_positives, 5 * samples));
+    patches.reduction = reduction::per_sample;
+    value_and_grad(policy, patches, views{wide(h.queue, 1), wide(h.queue, 1)}, losses(h, 1), wide(h.to_queue, 1),
+                   vector<space>(h.upstream.data_handle(), 1));
+
+    update_center(policy, losses(f, f.anchors.extent(1)), 0.9, f.anchors, f.queue);
+    update_center(policy, vector<space>(b.to_anchors.data_handle(), b.anchors.extent(1)), 0.9, b.queue);
+}
+
 template <class Policy, class Floats, class Doubles, class Bfloats, class Halves, class Done>
 void call_everything(const Policy& policy, const Floats& f, const Doubles& d, const Bfloats& b, const Halves& h,
                      Done&& done) {
@@ -161,6 +205,8 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     done("scores");
     call_sinkhorn(policy, f, d, h);
     done("Sinkhorn");
+    call_soft_targets(policy, f, d, b, h);
+    done("soft targets");
     call_samplers(policy, f);
     call_samplers(policy, d);
     done("samplers");

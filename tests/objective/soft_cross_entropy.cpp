@@ -1,5 +1,3 @@
-#include "selfsame/objective/soft_cross_entropy.hpp"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -7,93 +5,17 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "support.hpp"
+#include "views.hpp"
 
 namespace soft_cross_entropy_tests {
 
-using selfsame::index_t;
 using selfsame::matrix;
 using selfsame::reduction;
 using selfsame_tests::refusal;
-using doubles = std::vector<double>;
-
-/// What is compared, in double: T teachers' and S students' views of B samples with K columns.
-struct problem {
-    index_t teachers, students, samples, columns;
-    bool others;  // a view is not compared with its own target
-    double target_temperature, temperature;
-    doubles teacher, student, center, weights;
-};
-
-doubles softmax(const double* z, index_t n, double temperature) {
-    doubles p(static_cast<std::size_t>(n));
-    double top = -std::numeric_limits<double>::infinity(), sum = 0;
-    for (index_t k = 0; k < n; ++k) top = (std::max)(top, z[k] / temperature);
-    for (index_t k = 0; k < n; ++k) sum += p[static_cast<std::size_t>(k)] = std::exp(z[k] / temperature - top);
-    for (double& v : p) v /= sum;
-    return p;
-}
-
-/// The loss of every sample, before weights, and of all: the weighted mean.
-double reference(const problem& p, doubles* each = nullptr) {
-    double total = 0, weights = 0;
-    if (each != nullptr) each->clear();
-    for (index_t b = 0; b < p.samples; ++b) {
-        double loss = 0;
-        int pairs = 0;
-        for (index_t t = 0; t < p.teachers; ++t) {
-            doubles z(p.teacher.begin() + (t * p.samples + b) * p.columns,
-                      p.teacher.begin() + (t * p.samples + b + 1) * p.columns);
-            for (std::size_t k = 0; k < p.center.size(); ++k) z[k] -= p.center[k];
-            const doubles q = p.target_temperature > 0 ? softmax(z.data(), p.columns, p.target_temperature) : z;
-            for (index_t s = 0; s < p.students; ++s) {
-                if (p.others && s == t) continue;
-                ++pairs;
-                const double* x = p.student.data() + (s * p.samples + b) * p.columns;
-                double top = x[0], sum = 0;
-                for (index_t k = 0; k < p.columns; ++k) top = (std::max)(top, x[k]);
-                for (index_t k = 0; k < p.columns; ++k) sum += std::exp((x[k] - top) / p.temperature);
-                for (index_t k = 0; k < p.columns; ++k) {
-                    loss -= q[static_cast<std::size_t>(k)] * ((x[k] - top) / p.temperature - std::log(sum));
-                }
-            }
-        }
-        const double w = p.weights.empty() ? 1 : p.weights[static_cast<std::size_t>(b)];
-        if (each != nullptr) each->push_back(w * loss / pairs);
-        total += w * loss / pairs;
-        weights += w;
-    }
-    return total / weights;
-}
-
-problem random_problem(index_t teachers, index_t students, index_t samples, index_t columns, bool center, bool weights,
-                       unsigned seed) {
-    problem p{teachers, students, samples, columns, true, 0.1, 0.2, {}, {}, {}, {}};
-    std::mt19937 random(seed);
-    std::normal_distribution<double> normal;
-    // Values that half and bfloat16 hold exactly.
-    const auto fill = [&](doubles& x, index_t n, double scale) {
-        for (index_t k = 0; k < n; ++k) x.push_back(std::round(scale * normal(random) * 64) / 64);
-    };
-    fill(p.teacher, teachers * samples * columns, 0.4);
-    fill(p.student, students * samples * columns, 0.7);
-    if (center) fill(p.center, columns, 0.2);
-    if (weights) {
-        for (index_t b = 0; b < samples; ++b) p.weights.push_back(0.25 + static_cast<double>(random() % 8) / 8);
-    }
-    return p;
-}
-
-template <class E>
-std::vector<E> as(const doubles& x) {
-    std::vector<E> y;
-    for (const double v : x) y.push_back(selfsame::element_cast<E>(v));
-    return y;
-}
 
 template <class E>
 struct outcome {

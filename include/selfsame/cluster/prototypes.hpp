@@ -85,7 +85,7 @@ class prototype_pass {
     template <class Upstream>
     void run(const Upstream& upstream) {
         const bool mean = objective_.reduction == reduction::mean;
-        const double pairs = double(count_pairs(objective_.pairing)),
+        const double pairs = double(selfsame::detail::count_pairs(objective_.pairing)),
                      share = 1 / (pairs * (mean && n_ > 0 ? double(n_) : 1));
         parallel_for(ctx_, chunks_, [&](index_t chunk, int worker) {
             T* const sums = WantsPrototypes ? sums_ + chunk * prototypes_.padded_count() * width() : nullptr;
@@ -160,7 +160,7 @@ class prototype_pass {
         objective_.check();
         const auto features = as_tensor<2>(inputs.features);
         const auto prototypes = as_tensor<2>(inputs.prototypes);
-        if (assigned_ < 1 || views_ < 1 || count_pairs(objective_.pairing) == 0) {
+        if (assigned_ < 1 || views_ < 1 || selfsame::detail::count_pairs(objective_.pairing) == 0) {
             fail("pairing", views_, "views that are compared with another's code");
         }
         if (features.extent(0) % views_ != 0) {

@@ -82,6 +82,13 @@ constexpr void check_space() {
     static_assert(Space == memory_space::host || X::accessor_type::space == memory_space::device,
                   "selfsame: a host tensor was given to a device execution policy");
 }
+
+/// Refuses to return a loss that is not computed when the call returns.
+template <class Context>
+constexpr void check_returns_loss() {
+    static_assert(memory_of<decltype(Context::policy)> == memory_space::host,
+                  "selfsame: the loss stays on the device: give a tensor of one element for it");
+}
 }  // namespace detail
 
 /// How loops run on a Thrust system. The primary serves sequential policies; interop/tbb.hpp adds TBB's.
@@ -160,8 +167,8 @@ template <class Policy>
 class scratch {
   public:
     scratch(const Policy& policy, std::size_t bytes)
-        : policy_(policy), buffer_(thrust::get_temporary_buffer<std::uint8_t>(
-                               policy, static_cast<index_t>(bytes + scratch_alignment))) {
+        : policy_(policy),
+          buffer_(thrust::get_temporary_buffer<std::uint8_t>(policy, static_cast<index_t>(bytes + scratch_alignment))) {
         if (static_cast<std::size_t>(buffer_.second) < bytes + scratch_alignment) {
             thrust::return_temporary_buffer(policy_, buffer_.first, buffer_.second);
             throw std::bad_alloc();

@@ -104,12 +104,6 @@ struct pairwise_engine {
 namespace detail {
 template <class Context, class Objective, class Inputs, class Gradients>
 using pairwise_pass = typename pairwise_engine<Context>::template pass<Objective, Inputs, Gradients>;
-
-template <class Context>
-constexpr void check_returns_loss() {
-    static_assert(memory_of<decltype(Context::policy)> == memory_space::host,
-                  "selfsame: the loss stays on the device: give a tensor of one element for it");
-}
 }  // namespace detail
 
 /// Values that `forward` leaves in `saved` for `backward`, for N anchors.

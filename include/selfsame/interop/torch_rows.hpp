@@ -129,9 +129,8 @@ class soft_target_function : public torch::autograd::Function<soft_target_functi
                 }
                 selfsame::forward(ctx, objective, inputs, out);
             });
-            node->save_for_backward(gradient.defined()
-                                        ? tensors{gradient}
-                                        : tensors{students, rest.teacher, rest.center, rest.weights});
+            node->save_for_backward(gradient.defined() ? tensors{gradient}
+                                                       : tensors{students, rest.teacher, rest.center, rest.weights});
             return each ? loss : loss.reshape({});
         });
     }

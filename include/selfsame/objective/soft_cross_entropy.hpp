@@ -5,86 +5,9 @@
 
 /// \file
 /// Cross-entropy between target distributions and softmaxes over K prototypes or classes: the loss of SwAV, DINO and
-/// iBOT. Nothing flows back to the targets.
+/// iBOT. Nothing flows back to the targets. On a device (objective/soft_cross_entropy.cuh) the loss goes to a tensor.
 
 namespace selfsame::inline SELFSAME_ISA {
-
-/// Targets are distributions already: SwAV's codes, or what Sinkhorn makes of a teacher's logits.
-struct given_targets {
-    void check() const {}
-
-    template <class T, class Teacher, class Center>
-    const T* make(const Teacher& teacher, const Center&, index_t row, T* memory) const {
-        static_assert(is_none<Center>, "selfsame: given targets take no center");
-        return host::row_source_of<T, Teacher>(teacher).read(row, 0, teacher.extent(1), memory);
-    }
-};
-
-/// softmax((t - center) / temperature) of a teacher's logits t; Caron et al. 2021.
-struct sharpened_targets {
-    double temperature = 0.04;
-
-    void check() const {
-        if (!(temperature > 0)) fail("targets.temperature", temperature, "> 0");
-    }
-
-    template <class T, class Teacher, class Center>
-    const T* make(const Teacher& teacher, const Center& center, index_t row, T* memory) const {
-        const index_t columns = teacher.extent(1);
-        const host::scratch_rows<T> out{memory, columns, columns};
-        using logits = host::row_source_of<T, Teacher>;
-        const auto write = [&](const auto& walk) {
-            const auto reduced = walk.reduce_rows({row, 1, 1});
-            walk.write_row(row, out, 0, sharpen_row<batch<T>>{reduced.level, reduced.bits_of_sum()}, false);
-        };
-        if constexpr (is_none<Center>) {
-            write(host::row_walk<T, sharpen<T>, logits>(sharpen<T>{T(1.44269504088896340736 / temperature)},
-                                                        logits(teacher)));
-        } else {
-            const auto c = as_tensor<1>(center);
-            // Every row of the teacher meets the same center.
-            const auto repeated =
-                detail::strided<memory_space::host>(c.data_handle(), std::array<index_t, 2>{teacher.extent(0), columns},
-                                                    std::array<index_t, 2>{0, c.stride(0)});
-            using centers = host::row_source_of<T, std::remove_const_t<decltype(repeated)>>;
-            write(host::row_walk<T, sharpen<T>, logits, centers>(sharpen<T>{T(1.44269504088896340736 / temperature)},
-                                                                 logits(teacher), centers(repeated)));
-        }
-        return memory;
-    }
-
-  private:
-    template <class V>
-    struct sharpen_row {
-        V level, bits_of_sum;
-    };
-    template <class T>
-    struct sharpen {
-        using V = batch<T>;
-        template <class X>
-        using reducer = softmax_statistics<X>;
-        T scale;
-
-        SELFSAME_INLINE V term(V t) const { return t; }
-        SELFSAME_INLINE V term(V t, V c) const { return t - c; }
-        SELFSAME_INLINE V element(V t, const sharpen_row<V>& r) const {
-            return math::exp2(reducer<V>::bits(t, r.level, scale) - r.bits_of_sum);
-        }
-        SELFSAME_INLINE V element(V t, V c, const sharpen_row<V>& r) const { return element(t - c, r); }
-    };
-};
-
-/// Every view of the students with every target but its own: SwAV's swapped prediction, DINO's cross views. The first
-/// `teachers` views of the students are those that the targets were made of.
-struct other_views {
-    int teachers = 2, students = 10;
-    constexpr bool pairs(index_t teacher, index_t student) const { return teacher != student; }
-};
-/// Row by row: a masked patch with the teacher's of the same place.
-struct same_row {
-    static constexpr int teachers = 1, students = 1;
-    static constexpr bool pairs(index_t, index_t) { return true; }
-};
 
 /// loss_b = 1/pairs sum over pairs (t, s) of views of sample b of -sum_k q_tbk log softmax(z_sb / temperature)_k
 ///
@@ -100,7 +23,7 @@ struct soft_cross_entropy {
     void check() const {
         targets.check();
         if (!(temperature > 0)) fail("temperature", temperature, "> 0");
-        if (pairing.teachers > 16) fail("pairing.teachers", pairing.teachers, "at most 16");
+        if (pairing.teachers > detail::max_teachers) fail("pairing.teachers", pairing.teachers, "at most 16");
     }
 };
 
@@ -129,6 +52,37 @@ views(T&&, S&&, C&&, W&&) -> views<T, S, C, W>;
 
 namespace host {
 
+struct soft_target_passes {
+    template <class T, class Context, class Objective, class Inputs>
+    using pass = soft_target_pass<T, Context, Objective, Inputs>;
+
+    template <class Context, class Center, class... Teachers>
+    static void move_center(const Context& context, const Center& c, double momentum, index_t rows,
+                            const Teachers&... teachers) {
+        const index_t columns = c.extent(0);
+        scratch<std::remove_cvref_t<decltype(context.policy)>> memory(context.policy, scratch_bytes<double>(columns));
+        double* const sums = memory.template take<double>(columns);
+        std::fill(sums, sums + columns, 0.0);
+        const auto add = [&](const auto& x) {
+            using E = typename std::remove_cvref_t<decltype(x)>::value_type;
+            add_column_sums<std::conditional_t<std::is_same_v<E, double>, double, float>>(context, x, sums);
+        };
+        (add(teachers), ...);
+        using E = typename Center::value_type;
+        for (index_t k = 0; k < columns; ++k) {
+            c(k) = element_cast<E>(selfsame::detail::moved_center(element_cast<double>(c(k)), momentum, sums[k], rows));
+        }
+    }
+};
+
+}  // namespace host
+
+/// What computes it for an execution policy: the host, unless a header that knows of devices says otherwise.
+template <class Context>
+struct soft_target_engine : host::soft_target_passes {};
+
+namespace detail {
+
 template <class Inputs>
 using soft_target_type = std::conditional_t<std::is_same_v<element_t<decltype(Inputs::students), 2>, double> ||
                                                 std::is_same_v<element_t<decltype(Inputs::teacher), 2>, double>,
@@ -137,22 +91,24 @@ using soft_target_type = std::conditional_t<std::is_same_v<element_t<decltype(In
 template <bool Adds = false, class C, class T, class P, class Inputs, class Loss, class Upstream, class Gradient>
 void soft_targets(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, const Loss& loss,
                   const Upstream& upstream, const Gradient& gradient) {
+    using engine = soft_target_engine<context_of<C>>;
+    using pass =
+        typename engine::template pass<soft_target_type<Inputs>, context_of<C>, soft_cross_entropy<T, P>, Inputs>;
     const auto c = as_context(ctx);
-    soft_target_pass<soft_target_type<Inputs>, std::remove_const_t<decltype(c)>, soft_cross_entropy<T, P>, Inputs>(
-        c, objective, inputs)
-        .template run<Adds>(loss, upstream, gradient);
+    pass(c, objective, inputs).template run<Adds>(loss, upstream, gradient);
 }
 
-}  // namespace host
+}  // namespace detail
 
 /// The loss: one value, or B for per_sample.
 template <execution C, class T, class P, class Inputs, class Loss>
 void forward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, Loss&& loss) {
-    host::soft_targets(ctx, objective, inputs, as_tensor<1>(loss), none{}, none{});
+    detail::soft_targets(ctx, objective, inputs, as_tensor<1>(loss), none{}, none{});
 }
 template <execution C, class T, class P, class Inputs>
 auto forward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs) {
-    host::soft_target_type<Inputs> loss{};
+    detail::check_returns_loss<context_of<C>>();
+    detail::soft_target_type<Inputs> loss{};
     forward(ctx, objective, inputs, loss);
     return loss;
 }
@@ -161,21 +117,22 @@ auto forward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inpu
 template <execution C, class T, class P, class Inputs, class Upstream, class Gradient>
 void backward(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, const Upstream& upstream,
               Gradient&& gradient) {
-    host::soft_targets<host::adds<Gradient>>(ctx, objective, inputs, none{}, as_tensor<1>(upstream),
-                                             as_tensor<2>(host::unwrap(gradient)));
+    detail::soft_targets<host::adds<Gradient>>(ctx, objective, inputs, none{}, as_tensor<1>(upstream),
+                                               as_tensor<2>(host::unwrap(gradient)));
 }
 
 /// Loss, and gradient of the students of upstream x loss, at once.
 template <execution C, class T, class P, class Inputs, class Loss, class Gradient, class Upstream = double>
 void value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs, Loss&& loss,
                     Gradient&& gradient, const Upstream& upstream = 1.0) {
-    host::soft_targets<host::adds<Gradient>>(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(upstream),
-                                             as_tensor<2>(host::unwrap(gradient)));
+    detail::soft_targets<host::adds<Gradient>>(ctx, objective, inputs, as_tensor<1>(loss), as_tensor<1>(upstream),
+                                               as_tensor<2>(host::unwrap(gradient)));
 }
 template <execution C, class T, class P, class Inputs, class Gradient>
 auto value_and_grad(const C& ctx, const soft_cross_entropy<T, P>& objective, const Inputs& inputs,
                     Gradient&& gradient) {
-    host::soft_target_type<Inputs> loss{};
+    detail::check_returns_loss<context_of<C>>();
+    detail::soft_target_type<Inputs> loss{};
     value_and_grad(ctx, objective, inputs, loss, gradient);
     return loss;
 }
@@ -190,31 +147,21 @@ template <execution C, class Center, class... Teachers>
     requires(sizeof...(Teachers) > 0)
 void update_center(const C& ctx, Center&& center, double momentum, const Teachers&... teachers) {
     const auto c = as_tensor<1>(center);
+    constexpr memory_space space = memory_of<decltype(context_of<C>::policy)>;
+    detail::check_space<space, decltype(c)>();
     check_writable("center", c);
     if (!(momentum >= 0 && momentum <= 1)) fail("momentum", momentum, "from 0 to 1");
     const index_t columns = c.extent(0);
     index_t rows = 0;
     const auto count = [&](const auto& x) {
+        detail::check_space<space, std::remove_cvref_t<decltype(x)>>();
         if (x.extent(1) != columns)
             fail("teacher", std::string_view(shape_text(x)), std::to_string(columns) + " columns, as the center has");
         rows += x.extent(0);
     };
     (count(as_tensor<2>(teachers)), ...);
     if (rows == 0) return;
-    const auto context = as_context(ctx);
-    scratch<std::remove_cvref_t<decltype(context.policy)>> memory(context.policy, scratch_bytes<double>(columns));
-    double* const sums = memory.template take<double>(columns);
-    std::fill(sums, sums + columns, 0.0);
-    const auto add = [&](const auto& x) {
-        using E = typename std::remove_cvref_t<decltype(x)>::value_type;
-        host::add_column_sums<std::conditional_t<std::is_same_v<E, double>, double, float>>(context, x, sums);
-    };
-    (add(as_tensor<2>(teachers)), ...);
-    using E = typename decltype(c)::value_type;
-    for (index_t k = 0; k < columns; ++k) {
-        c(k) = element_cast<E>(momentum * element_cast<double>(c(k)) +
-                               (1 - momentum) * sums[k] / static_cast<double>(rows));
-    }
+    soft_target_engine<context_of<C>>::move_center(as_context(ctx), c, momentum, rows, as_tensor<2>(teachers)...);
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA

@@ -22,7 +22,7 @@ struct swav {
 
     void check() const {
         if (!(temperature > 0)) fail("temperature", temperature, "> 0");
-        if (pairing.teachers > host::max_teachers) fail("pairing.teachers", pairing.teachers, "at most 16");
+        if (pairing.teachers > detail::max_teachers) fail("pairing.teachers", pairing.teachers, "at most 16");
     }
 };
 

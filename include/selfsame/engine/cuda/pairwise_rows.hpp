@@ -104,18 +104,6 @@ struct copy_values : thread_each {
     }
 };
 
-/// What upstream gradients are read from: a value, or a tensor of one or of one a sample.
-struct upstream_value {
-    double value;
-    constexpr double operator()(index_t) const { return value; }
-};
-template <class E>
-struct upstream_values {
-    strided_values<const E> values;
-    bool each;
-    constexpr double operator()(index_t i) const { return element_cast<double>(values[each ? i : 0]); }
-};
-
 /// The share of each row's loss in upstream . losses, and the pull between each row and its positive.
 template <class T, class Objective, class Upstream>
 struct weigh_rows : thread_each {

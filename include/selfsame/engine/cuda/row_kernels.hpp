@@ -39,6 +39,18 @@ auto values_of(const Tensor& x) {
     return strided_values<typename Tensor::element_type>{x.data_handle(), x.stride(0)};
 }
 
+/// What is known of samples: a value, or a tensor of one or of one a sample.
+struct upstream_value {
+    double value;
+    constexpr double operator()(index_t) const { return value; }
+};
+template <class E>
+struct upstream_values {
+    strided_values<const E> values;
+    bool each;
+    constexpr double operator()(index_t i) const { return element_cast<double>(values[each ? i : 0]); }
+};
+
 /// A kernel of a warp for each row.
 struct warp_each {
     static constexpr int threads = 128;

@@ -1,11 +1,9 @@
 #pragma once
 
-#include "selfsame/core/aliasing.hpp"
 #include "selfsame/engine/host/results.hpp"
 #include "selfsame/engine/host/rowwise.hpp"
+#include "selfsame/engine/soft_target_arguments.hpp"
 #include "selfsame/policy/accumulate.hpp"
-#include "selfsame/policy/reduction.hpp"
-#include "selfsame/policy/softmax.hpp"
 
 /// \file
 /// Rows of several views of a sample against target rows of the same sample: the targets are made once for a sample and
@@ -38,35 +36,41 @@ struct view_targets {
     const T* read(index_t row, index_t first, index_t, T*) const { return by_view[row / samples] + first; }
 };
 
-/// Cross-entropy of targets q with softmax(z / temperature).
-template <class T>
-struct cross_entropy_walk {
-    using V = batch<T>;
-    template <class X>
-    using reducer = cross_entropy_statistics<X>;
-    struct row {
-        V level, factor, weight;
-
-        static row of(const reducer<V>& r, V weight) {
-            return {r.level, r.mass * V(math::exp2_unit<V>) / r.sum, weight};
+/// A row of targets, in memory of the teacher or in `memory`.
+template <class T, class Formula, class Teacher, class Center>
+const T* make_target(const Formula& formula, const Teacher& teacher, const Center& center, index_t row, T* memory) {
+    using logits = row_source_of<T, Teacher>;
+    const index_t columns = teacher.extent(1);
+    if constexpr (!Formula::reduces) {
+        return logits(teacher).read(row, 0, columns, memory);
+    } else {
+        const auto write = [&](const auto& walk) {
+            const auto reduced = walk.reduce_rows({row, 1, 1});
+            walk.write_row(row, scratch_rows<T>{memory, columns, columns}, 0, Formula::row::of(reduced), false);
+        };
+        if constexpr (is_none<Center>) {
+            write(row_walk<T, Formula, logits>(formula, logits(teacher)));
+        } else {
+            const auto c = as_tensor<1>(center);
+            // Every row of the teacher meets the same center.
+            const auto repeated = selfsame::detail::strided<memory_space::host>(
+                c.data_handle(), std::array<index_t, 2>{teacher.extent(0), columns},
+                std::array<index_t, 2>{0, c.stride(0)});
+            using centers = row_source_of<T, std::remove_const_t<decltype(repeated)>>;
+            write(row_walk<T, Formula, logits, centers>(formula, logits(teacher), centers(repeated)));
         }
-    };
-    T scale;
-
-    SELFSAME_INLINE typename reducer<V>::term term(V z, V q) const { return {z, q}; }
-    SELFSAME_INLINE V element(V z, V q, const row& r) const {
-        return r.weight * math::fma(math::exp2_in_units(reducer<V>::bits(z, r.level, scale)), r.factor, -q);
+        return memory;
     }
-};
+}
 
-/// The most targets of a sample.
-inline constexpr index_t max_teachers = 16;
+template <class T>
+using cross_entropy_walk = selfsame::detail::soft_cross_entropy_terms<batch<T>>;
 
 /// The sum of the targets that each view of a sample is compared with, made(t) those of teacher t. Views that are
 /// compared with the same ones share a row; `memory` has `stride` values for each view.
 template <class T, class Pairing, class Made>
 void sum_targets(const Pairing& pairing, index_t columns, Made&& made, T* memory, index_t stride, const T** targets) {
-    const T* each[max_teachers];
+    const T* each[selfsame::detail::max_teachers];
     for (index_t t = 0; t < pairing.teachers; ++t) each[t] = made(t);
     const T* all = nullptr;
     for (index_t s = 0; s < pairing.students; ++s) {
@@ -91,15 +95,6 @@ void sum_targets(const Pairing& pairing, index_t columns, Made&& made, T* memory
     }
 }
 
-template <class Pairing>
-index_t count_pairs(const Pairing& pairing) {
-    index_t pairs = 0;
-    for (index_t t = 0; t < pairing.teachers; ++t) {
-        for (index_t s = 0; s < pairing.students; ++s) pairs += pairing.pairs(t, s);
-    }
-    return pairs;
-}
-
 /// The cross-entropies of rows of a walk over cross_entropy_walk, added up; and, into the same rows of `out` unless it
 /// is none, their gradients times `weight`.
 template <class T, class Walk, class Out>
@@ -121,24 +116,17 @@ T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weig
     return total;
 }
 
-/// Objective: targets, pairing.teachers, pairing.students, pairing.pairs(teacher, student),
-/// temperature, reduction.
 template <class T, class Context, class Objective, class Inputs>
-class soft_target_pass {
+class soft_target_pass : soft_target_arguments<memory_space::host, Objective, Inputs> {
+    using arguments = soft_target_arguments<memory_space::host, Objective, Inputs>;
     using V = batch<T>;
     static constexpr index_t L = lanes<T>;
-    static constexpr bool has_weights = !is_none<decltype(Inputs::weights)>;
+    using arguments::columns_, arguments::each, arguments::has_weights, arguments::inputs_, arguments::objective_,
+        arguments::pairs_, arguments::samples_, arguments::students_, arguments::teachers_;
 
   public:
     soft_target_pass(const Context& ctx, const Objective& objective, const Inputs& inputs)
-        : ctx_(ctx), objective_(objective), inputs_(inputs), teachers_(objective.pairing.teachers),
-          students_(objective.pairing.students) {
-        check();
-        pairs_ = count_pairs(objective_.pairing);
-        if (pairs_ == 0) fail("pairing", students_, "views that are compared with another");
-    }
-
-    index_t samples() const { return samples_; }
+        : arguments(objective, inputs), ctx_(ctx) {}
 
     /// losses: one value, or one a sample; upstream: of each loss; gradient: of the students, or none; added if Adds.
     template <bool Adds, class Loss, class Upstream, class Gradient>
@@ -146,9 +134,8 @@ class soft_target_pass {
         constexpr bool writes = !is_none<Gradient>;
         const auto teacher = as_tensor<2>(inputs_.teacher);
         const auto student = as_tensor<2>(inputs_.students);
-        const bool each = objective_.reduction == reduction::per_sample;
-        check_outputs<Adds>(loss, upstream, gradient, each);
-        const double total_weight = each || objective_.reduction == reduction::sum ? 1 : sum_of_weights();
+        this->template check_outputs<Adds>(loss, upstream, gradient);
+        const double total_weight = each() || objective_.reduction == reduction::sum ? 1 : sum_of_weights();
 
         const index_t stride = (columns_ + L - 1) / L * L, tables = teachers_ + students_;
         const auto threads = static_cast<index_t>(workers(ctx_));
@@ -164,14 +151,14 @@ class soft_target_pass {
         using student_source = std::remove_const_t<decltype(student_rows)>;
         const cross_entropy_walk<T> policy{T(1.44269504088896340736 / objective_.temperature)};
         const bool past_caches = students_ * samples_ * columns_ > past_caches_from;
+        const auto formula = objective_.targets.template formula<V>();
         parallel_for(ctx_, samples_, [&](index_t b, int worker) {
             T* const mine = rows + worker * tables * stride;
             const T** const targets = by_view + worker * students_;
             sum_targets(
                 objective_.pairing, columns_,
                 [&](index_t t) {
-                    return objective_.targets.template make<T>(teacher, inputs_.center, t * samples_ + b,
-                                                               mine + t * stride);
+                    return make_target(formula, teacher, inputs_.center, t * samples_ + b, mine + t * stride);
                 },
                 mine + teachers_ * stride, stride, targets);
             const view_targets<T> target_rows{targets, samples_, columns_};
@@ -193,75 +180,17 @@ class soft_target_pass {
             using E = typename Loss::value_type;
             double total = 0;
             for (index_t b = 0; b < samples_; ++b) {
-                if (each) {
+                if (each()) {
                     loss(b) = element_cast<E>(losses[b]);
                 } else {
                     total += double(losses[b]);
                 }
             }
-            if (!each) loss(0) = element_cast<E>(total);
+            if (!each()) loss(0) = element_cast<E>(total);
         }
     }
 
   private:
-    void check() {
-        objective_.check();
-        const auto teacher = as_tensor<2>(inputs_.teacher);
-        const auto student = as_tensor<2>(inputs_.students);
-        if (teachers_ < 1 || students_ < 1)
-            fail("pairing", (std::min)(teachers_, students_), "at least one view of each kind");
-        samples_ = student.extent(0) / students_;
-        columns_ = student.extent(1);
-        const auto shape = [&](std::string_view name, const auto& x, index_t views, std::string_view which) {
-            if (x.extent(0) == views * samples_ && x.extent(1) == columns_) return;
-            std::string expected =
-                std::to_string(views) + " x " + std::to_string(samples_) + " rows of " + std::to_string(columns_);
-            expected.append(" (").append(which).append(")");
-            fail(name, std::string_view(shape_text(x)), expected);
-        };
-        shape("students", student, students_, "views of each sample, view after view");
-        shape("teacher", teacher, teachers_, "views of each sample, view after view");
-        if (columns_ == 0 && samples_ > 0)
-            fail("students", std::string_view(shape_text(student)), "at least one column");
-        if constexpr (!is_none<decltype(Inputs::center)>) {
-            const auto c = as_tensor<1>(inputs_.center);
-            if (c.extent(0) != columns_)
-                fail("center", c.extent(0), std::to_string(columns_) + " values, one a column");
-        }
-        if constexpr (has_weights) {
-            const auto w = as_tensor<1>(inputs_.weights);
-            if (w.extent(0) != samples_)
-                fail("weights", w.extent(0), std::to_string(samples_) + " values, one a sample");
-        }
-    }
-
-    template <bool Adds, class Loss, class Upstream, class Gradient>
-    void check_outputs(const Loss& loss, const Upstream& upstream, const Gradient& gradient, bool each) const {
-        const auto one = static_cast<std::size_t>(each ? samples_ : 1);
-        aliasing_rules rules;
-        rules.input("teacher", as_tensor<2>(inputs_.teacher));
-        rules.input("students", as_tensor<2>(inputs_.students));
-        if constexpr (!is_none<decltype(Inputs::center)>) rules.input("center", as_tensor<1>(inputs_.center));
-        if constexpr (has_weights) rules.input("weights", as_tensor<1>(inputs_.weights));
-        if constexpr (!is_none<Upstream>) {
-            rules.input("upstream", upstream);
-            if (upstream.size() != 1 && upstream.size() != one) {
-                fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
-            }
-        }
-        if constexpr (!is_none<Gradient>) {
-            if (gradient.extent(0) != students_ * samples_ || gradient.extent(1) != columns_) {
-                fail("gradient", std::string_view(shape_text(gradient)), "the shape of students");
-            }
-            rules.output("gradient", gradient, Adds ? "" : "students");
-        }
-        if constexpr (!is_none<Loss>) {
-            if (loss.size() != one)
-                fail("loss", std::string_view(shape_text(loss)), each ? "one value a sample" : "one value");
-            rules.output("loss", loss);
-        }
-    }
-
     double weight_of([[maybe_unused]] index_t b) const {
         if constexpr (has_weights) {
             return element_cast<double>(as_tensor<1>(inputs_.weights)(b));
@@ -276,9 +205,6 @@ class soft_target_pass {
     }
 
     const Context& ctx_;
-    const Objective& objective_;
-    const Inputs& inputs_;
-    index_t teachers_, students_, samples_ = 0, columns_ = 0, pairs_ = 0;
 };
 
 }  // namespace selfsame::inline SELFSAME_ISA::host
