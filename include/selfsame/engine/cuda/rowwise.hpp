@@ -8,6 +8,7 @@
 /// result of its own. What a row is reduced to, and what an element is, are the policy's, with T for its values:
 ///
 ///     reducer<T>               absorb(terms, column, step, scale), merge, only(counts, term)
+///     begin(row)               a row's empty reducer, where that is not reducer<T>{}
 ///     scale                    a number of T for the reducer
 ///     finish(reducer, row)     what is known of row number `row`
 ///     write(known, row)        its results, by one thread
@@ -40,7 +41,7 @@ struct reduce_rows {
         const index_t i = c.block() * together + c.thread() / ThreadsPerRow;
         if (i >= from.count) return;  // whole warps, or the whole block
         const int first = c.thread() % ThreadsPerRow;
-        reducer state{};
+        reducer state = begin(i);
         for (index_t k = first; k < from.width; k += unroll * ThreadsPerRow) {
             T z[unroll];
             SELFSAME_UNROLL_ALL
@@ -71,6 +72,14 @@ struct reduce_rows {
 
   private:
     static constexpr int unroll = 4;
+
+    SELFSAME_DEVICE reducer begin([[maybe_unused]] index_t i) const {
+        if constexpr (requires { policy.begin(i); }) {
+            return policy.begin(i);
+        } else {
+            return {};
+        }
+    }
 };
 
 /// Launches `reduce_rows`: short rows a warp each, long ones a block.
