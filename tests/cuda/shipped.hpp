@@ -152,7 +152,7 @@ void call_labelled(const Policy& policy, const Tensors& x, const Labels& labels)
     const auto one = vector<space>(labels.data_handle(), 1);
     const auto energies = matrix<space>(x.queue.data_handle(), 1, columns);
     const auto gradient = matrix<space>(x.to_queue.data_handle(), 1, columns);
-    const generalized_margin<hinge> hinges{.margin = 8, .reduction = reduction::per_sample};
+    const generalized_margin<hinge> hinges{.function = {.margin = 8}, .reduction = reduction::per_sample};
     value_and_grad(policy, hinges, labelled_energies{energies, one}, x.loss, labelled_energies{gradient},
                    vector<space>(x.upstream.data_handle(), 1));
 }
