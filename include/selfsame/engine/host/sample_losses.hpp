@@ -21,6 +21,8 @@ struct sample_elements {
     To to;
     F f;
 };
+template <class From, class To, class F>
+sample_elements(From, To, F) -> sample_elements<From, To, F>;
 
 }  // namespace selfsame::inline SELFSAME_ISA
 
