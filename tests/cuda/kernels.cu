@@ -4,6 +4,7 @@
 
 #include "selfsame/augment/augment.cuh"
 #include "selfsame/cluster/sinkhorn.cuh"
+#include "selfsame/energy/losses.cuh"
 #include "selfsame/energy/sampler.cuh"
 #include "selfsame/energy/scores.cuh"
 #include "selfsame/engine/cuda/pairwise.cuh"

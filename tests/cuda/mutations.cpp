@@ -9,7 +9,9 @@
 #include "fiber_machine.hpp"
 #include "images.hpp"
 #include "selfsame/cluster/device_sinkhorn.hpp"
+#include "selfsame/energy/device_losses.hpp"
 #include "selfsame/energy/device_scores.hpp"
+#include "selfsame/energy/margin.hpp"
 #include "selfsame/objective/device_soft_cross_entropy.hpp"
 
 // Every wait in a kernel is there for a reason: without it something must fail.
@@ -41,6 +43,24 @@ std::string outcome_of_scores() {
         return e.what();
     }
     return std::abs(values[0] + 1 + std::log(2000.0f)) < 1e-4f ? "" : "a wrong free energy";
+}
+
+std::string outcome_of_losses() {
+    std::vector<float> energies(3000, 1.0f), gradient(3000), loss(1);
+    energies[2999] = 0;
+    const std::vector<int> labels = {2000};
+    try {
+        const selfsame::generalized_margin<selfsame::hinge> o{};
+        selfsame::value_and_grad(fibers{}, o, selfsame::energy_pairs{on_device(energies), on_device(gradient)},
+                                 on_device(loss), selfsame::energy_pairs{selfsame::none{}, on_device(gradient)});
+        if (std::abs(loss[0] - 5999.0f / 3000) > 1e-5f) return "a wrong loss of pairs";
+        const auto rows = selfsame::matrix<selfsame::memory_space::device>(energies.data(), 1, 3000);
+        selfsame::value_and_grad(fibers{}, o, selfsame::labelled_energies{rows, on_device(labels)}, on_device(loss),
+                                 selfsame::labelled_energies{rows});
+    } catch (const kernel_error& e) {
+        return e.what();
+    }
+    return loss[0] == 2 && energies[2000] == 1 && energies[2999] == -1 ? "" : "a wrong loss of a row";
 }
 
 std::string outcome_of_sinkhorn() {
@@ -152,6 +172,8 @@ TEST(cuda_mutations, no_wait_of_images_can_be_deleted) {
 }
 
 TEST(cuda_mutations, no_wait_of_rows_can_be_deleted) { expect_every_wait_matters(1, outcome_of_scores); }
+
+TEST(cuda_mutations, no_wait_of_losses_can_be_deleted) { expect_every_wait_matters(3, outcome_of_losses); }
 
 TEST(cuda_mutations, no_wait_of_sinkhorn_can_be_deleted) { expect_every_wait_matters(1, outcome_of_sinkhorn); }
 

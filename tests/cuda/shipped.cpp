@@ -9,6 +9,7 @@
 
 #include "fiber_machine.hpp"
 #include "selfsame/cluster/device_sinkhorn.hpp"
+#include "selfsame/energy/device_losses.hpp"
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
 #include "selfsame/objective/device_soft_cross_entropy.hpp"
@@ -26,6 +27,7 @@ struct memory {
     std::vector<E> given_anchors, given_positives, given_queue, to_anchors, to_positives, to_queue;
     std::vector<float> loss, losses, upstream, temperature;
     std::vector<typename selfsame::compute<E>::type> saved;
+    std::vector<int> labels;
 
     memory() {
         std::mt19937 random(1);
@@ -44,6 +46,7 @@ struct memory {
         for (index_t i = 0; i < anchors; ++i) upstream.push_back(normal(random));
         temperature.resize(1);
         saved.resize(5 * anchors);
+        for (index_t i = 0; i < anchors; ++i) labels.push_back(static_cast<int>(7 * i % width));
     }
 
     template <selfsame::memory_space Space>
@@ -62,7 +65,8 @@ struct memory {
                 values(losses),
                 values(upstream),
                 values(temperature),
-                values(saved)};
+                values(saved),
+                values(std::as_const(labels))};
     }
 
     std::vector<double> results() const {

@@ -5,6 +5,10 @@
 #include "../../examples/own_objective/objective.hpp"
 #include "chains.hpp"
 #include "selfsame/cluster/sinkhorn.hpp"
+#include "selfsame/energy/contrast.hpp"
+#include "selfsame/energy/likelihood.hpp"
+#include "selfsame/energy/margin.hpp"
+#include "selfsame/energy/noise_contrastive.hpp"
 #include "selfsame/energy/scores.hpp"
 #include "selfsame/objective/info_nce.hpp"
 #include "selfsame/objective/soft_cross_entropy.hpp"
@@ -25,6 +29,7 @@ struct shipped_tensors {
     tensor<E, 2> to_anchors, to_positives, to_queue;
     tensor<float, 1> loss, losses, upstream, temperature;
     tensor<typename selfsame::compute<E>::type, 1> saved;  // enough for any objective
+    tensor<const int, 1> labels;                           // of the anchors, less than their width
 };
 
 /// Calls `f` with the objective's inputs and gradients.
@@ -183,6 +188,45 @@ void call_soft_targets(const Policy& policy, const Floats& f, const Doubles& d, 
     update_center(policy, vector<space>(b.to_anchors.data_handle(), b.anchors.extent(1)), 0.9, b.queue);
 }
 
+/// Losses of the first anchors as vectors of energies, of two and of one at a time.
+template <class Policy, class Floats, class Doubles, class Halves>
+void call_losses(const Policy& policy, const Floats& f, const Doubles& d, const Halves& h) {
+    using namespace selfsame;
+    constexpr memory_space space = decltype(f.loss)::accessor_type::space;
+    constexpr index_t n = 700, m = 300;
+    const auto first = [](const auto& x, index_t count) { return vector<space>(x.data_handle(), count); };
+    value_and_grad(policy, generalized_margin<log_margin>{}, energy_pairs{first(f.anchors, n), first(f.positives, n)},
+                   f.loss, energy_pairs{first(f.to_anchors, n), first(f.to_positives, n)});
+    const index_t samples = f.upstream.extent(0);
+    backward(policy, generalized_margin<hinge>{.reduction = reduction::per_sample},
+             energy_pairs{first(h.anchors, samples), first(h.positives, samples)}, none{}, f.upstream,
+             accumulate{energy_pairs{first(h.to_anchors, samples), none{}}});
+    value_and_grad(policy, noise_contrastive{},
+                   log_densities{first(d.anchors, n), first(d.positives, n), first(d.queue, m), first(d.anchors, m)},
+                   d.loss, log_densities{first(d.to_anchors, n), none{}, first(d.to_queue, m), none{}});
+    value_and_grad(policy, contrastive_divergence{.regularization = 0.1},
+                   energy_samples{first(h.anchors, n), first(h.queue, m)}, h.loss,
+                   energy_samples{first(h.to_positives, n), first(h.to_queue, m)});
+}
+
+/// Losses of rows of energies, short ones and a single long one.
+template <class Policy, class Tensors, class Labels>
+void call_labelled(const Policy& policy, const Tensors& x, const Labels& labels) {
+    using namespace selfsame;
+    constexpr memory_space space = decltype(x.loss)::accessor_type::space;
+    const index_t columns = static_cast<index_t>(x.queue.size());
+    const auto one = vector<space>(labels.data_handle(), 1);
+    const auto energies = matrix<space>(x.queue.data_handle(), 1, columns);
+    const auto gradient = matrix<space>(x.to_queue.data_handle(), 1, columns);
+    const negative_log_likelihood likelihood{.temperature = 2};
+    value_and_grad(policy, likelihood, labelled_energies{x.anchors, labels}, x.loss, labelled_energies{x.to_anchors});
+    forward(policy, likelihood, labelled_energies{energies, one}, x.loss);
+    const generalized_margin<hinge> hinges{.function = {.margin = 8}, .reduction = reduction::per_sample};
+    forward(policy, hinges, labelled_energies{x.anchors, labels}, x.losses);
+    value_and_grad(policy, hinges, labelled_energies{energies, one}, x.temperature, labelled_energies{gradient},
+                   vector<space>(x.upstream.data_handle(), 1));
+}
+
 template <class Policy, class Floats, class Doubles, class Bfloats, class Halves, class Done>
 void call_everything(const Policy& policy, const Floats& f, const Doubles& d, const Bfloats& b, const Halves& h,
                      Done&& done) {
@@ -210,6 +254,11 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     call_samplers(policy, f);
     call_samplers(policy, d);
     done("samplers");
+    call_losses(policy, f, d, h);
+    done("losses of energies");
+    call_labelled(policy, f, f.labels);
+    call_labelled(policy, h, f.labels);
+    done("losses of labelled energies");
     call_objective(policy, "MoCo of floats in tensor cores", info_nce<cosine, from_queue, bfloat16_products>{}, f,
                    done);
 }

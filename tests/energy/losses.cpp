@@ -581,7 +581,7 @@ static_assert(log_margin::value(0.0, 0.0) > 0.69 && smooth_error::value(0.0, 0.0
 static_assert(square_square{}.value(2.0f, 0.0f) == 5 && square_exponential{}.slopes(1.0, 0.0).correct == 2);
 constexpr double loss_of_two_equals() {
     negative_log_likelihood::reducer<double> incorrect;
-    incorrect.absorb({negative_log_likelihood::term(3.0)}, 1.0, 1.0, negative_log_likelihood{}.scale<double>());
+    incorrect.absorb({3.0}, 1.0, 1.0, negative_log_likelihood{}.scale<double>());
     return negative_log_likelihood{}.row(incorrect, 3.0).loss;
 }
 static_assert(loss_of_two_equals() > 0.69 && loss_of_two_equals() < 0.7);

@@ -7,6 +7,7 @@
 #include "image_recordings.hpp"
 #include "recorder.hpp"
 #include "selfsame/cluster/device_sinkhorn.hpp"
+#include "selfsame/energy/device_losses.hpp"
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
 #include "selfsame/objective/device_soft_cross_entropy.hpp"
@@ -39,6 +40,7 @@ class memory {
         temperature_.resize(1);
         losses_.resize(anchors);
         saved_.resize(8 * anchors);
+        for (index_t i = 0; i < anchors; ++i) labels_.push_back(static_cast<int>(7 * i % width));
     }
 
     template <selfsame::memory_space Space>
@@ -62,7 +64,8 @@ class memory {
                 values(losses_),
                 values(upstream_),
                 values(temperature_),
-                values(saved_)};
+                values(saved_),
+                values(std::as_const(labels_))};
     }
 
     /// Tells a recording of all buffers.
@@ -73,6 +76,7 @@ class memory {
         add("queue", queue_);
         add("saved", saved_);
         add("upstream", upstream_);
+        add("labels", labels_);
         each_result(add);
     }
     void expect(selfsame_tests::recording& to, const std::string& of, double tolerance) const {
@@ -93,6 +97,7 @@ class memory {
     std::vector<E> anchors_, positives_, queue_, to_anchors_, to_positives_, to_queue_;
     std::vector<float> loss_, losses_, upstream_, temperature_;
     std::vector<typename selfsame::compute<E>::type> saved_;
+    std::vector<int> labels_;
 };
 
 /// One of each kind of elements.

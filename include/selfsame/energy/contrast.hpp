@@ -17,6 +17,21 @@ struct energy_samples {
 template <class D, class S>
 energy_samples(D&&, S&&) -> energy_samples<D, S>;
 
+/// Loss of an energy, of data or of a sample, and its weighted slope.
+template <class O, bool Data>
+struct energy_results {
+    O objective;
+
+    template <class V>
+    constexpr std::array<V, 2> operator()(V weight, V e) const {
+        if constexpr (Data) {
+            return {objective.data_term(e), weight * objective.data_slope(e)};
+        } else {
+            return {objective.sample_term(e), weight * objective.sample_slope(e)};
+        }
+    }
+};
+
 /// Means over the data and over the samples are added; an empty one adds 0.
 struct over_energy_samples {
     using no_gradients = energy_samples<none, none>;
@@ -31,8 +46,8 @@ struct over_energy_samples {
         static constexpr int parts = 2;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), data_(host::host_view<1>(inputs.data)),
-              samples_(host::host_view<1>(inputs.samples)) {
+            : objective_(objective), data_(host::input_view<1>(inputs.data)),
+              samples_(host::input_view<1>(inputs.samples)) {
             host::check_elements<data_view, samples_view>();
         }
 
@@ -40,28 +55,22 @@ struct over_energy_samples {
         static index_t width() { return 1; }
         static double share(int) { return 1; }
 
-        void tell(aliasing_rules& rules) const {
+        template <class Rules>
+        void tell(Rules& rules) const {
             rules.input("data", data_);
             rules.input("samples", samples_);
         }
-        template <bool Adds, class G>
+        template <class Results, class G>
         auto bind(aliasing_rules& rules, const G& g) const {
-            auto data = host::gradient_of<compute, Adds>(rules, "gradient of data", g.data, data_);
-            auto samples = host::gradient_of<compute, Adds>(rules, "gradient of samples", g.samples, samples_);
+            auto data = host::gradient_of<Results>(rules, "gradient of data", g.data, data_);
+            auto samples = host::gradient_of<Results>(rules, "gradient of samples", g.samples, samples_);
             return energy_samples<decltype(data), decltype(samples)>{data, samples};
         }
 
-        template <class Weights, class Losses, class G>
-        double sum(int part, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
-            const O& o = objective_;
-            if (part == 0) {
-                return host::sum_elements<compute>(
-                    first, n, weights, losses, std::tuple(host::rows_of<compute>(data_)), std::tie(g.data),
-                    [&o](auto w, auto e) { return std::array{o.data_term(e), w * o.data_slope(e)}; });
-            }
-            return host::sum_elements<compute>(
-                first, n, weights, losses, std::tuple(host::rows_of<compute>(samples_)), std::tie(g.samples),
-                [&o](auto w, auto e) { return std::array{o.sample_term(e), w * o.sample_slope(e)}; });
+        template <class G, class F>
+        void each_part(const G& g, F&& f) const {
+            f(0, sample_elements{std::tuple(data_), std::tuple(g.data), energy_results<O, true>{objective_}});
+            f(1, sample_elements{std::tuple(samples_), std::tuple(g.samples), energy_results<O, false>{objective_}});
         }
 
       private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <limits>
+#include <utility>
 
 #include "selfsame/engine/rowwise.hpp"
 
@@ -16,6 +17,31 @@ template <class E>
 labelled_energies(E&&) -> labelled_energies<E>;
 template <class E, class L>
 labelled_energies(E&&, L&&) -> labelled_energies<E, L>;
+
+/// Losses of the energy of the correct answer and of what the incorrect ones are reduced to. An objective has
+///
+///     reducer<V>, scale<S>()                 what incorrect answers are reduced to
+///     row(reduced, correct)                  fields of a row, `loss` among them
+///     slope(e, column, row)                  d loss / d E(incorrect answer)
+///     correct_slope(row)                     d loss / d E(correct answer)
+template <class O, class Energies, class Labels, class To>
+struct labelled_rows {
+    const O& objective;
+    Energies energies;
+    Labels labels;
+    To to;
+};
+
+/// What is known of a row once it is reduced.
+template <class O, class V>
+struct labelled_row : decltype(std::declval<const O&>().row(std::declval<typename O::template reducer<V>>(), V())) {
+    V label, weight;
+
+    constexpr V slope(const O& objective, V e, V column) const {
+        return weight *
+               math::select(column == label, objective.correct_slope(*this), objective.slope(e, column, *this));
+    }
+};
 
 namespace host {
 
@@ -41,12 +67,40 @@ class incorrect_answers {
     Labels labels_;
 };
 
-/// Losses of the energy of the correct answer and of what the incorrect ones are reduced to. An objective has
-///
-///     reducer<V>, term(e), scale<S>()        what incorrect answers are reduced to
-///     row(reduced, correct)                  fields of a row, `loss` among them
-///     slope(e, column, row)                  d loss / d E(incorrect answer)
-///     correct_slope(row)                     d loss / d E(correct answer)
+template <class T, class O>
+struct labelled_walk {
+    template <class X>
+    using reducer = typename O::template reducer<X>;
+    T scale;
+    SELFSAME_INLINE static batch<T> term(batch<T> e) { return e; }
+};
+
+/// Rows reduced without the energies of their labels.
+template <class T, class O, class Energies, class Labels, class To, class Weights, class Losses>
+double sum_samples(const labelled_rows<O, Energies, Labels, To>& x, index_t first, index_t n, const Weights& weights,
+                   const Losses& losses) {
+    using V = batch<T>;
+    using known = labelled_row<O, V>;
+    const row_source_of<T, Energies> energies(x.energies);
+    const auto label = [&](index_t i) { return static_cast<index_t>(x.labels(i)); };
+    const auto walk = walk_rows<T>(labelled_walk<T, O>{x.objective.template scale<T>()},
+                                   incorrect_answers<T, Energies, Labels>(x.energies, x.labels));
+    const auto finish = [&](index_t b, index_t m, const auto& reduced) {
+        const V correct = one_a_lane<T>(b, m, [&](index_t i) { return element_cast<T>(x.energies(i, label(i))); });
+        return known{{x.objective.row(reduced, correct)},
+                     one_a_lane<T>(b, m, [&](index_t i) { return static_cast<T>(label(i)); }),
+                     one_a_lane<T>(b, m, [&](index_t i) { return weights.at(i); })};
+    };
+    return sum_rows<T>(first, n, walk, losses, finish, [&](index_t i, const known& row) {
+        if constexpr (!is_none<To>) {
+            for_elements<T>(i, 0, energies.columns(), std::tie(energies), std::tie(x.to), [&](index_t k, index_t, V e) {
+                const V column = V(T(k)) + lane_numbers<V>();
+                return std::array{row.slope(x.objective, e, column)};
+            });
+        }
+    });
+}
+
 template <class O, class Inputs>
 class labelled_pass {
     using energies_view = view_of<2, decltype(Inputs::energies)>;
@@ -59,13 +113,15 @@ class labelled_pass {
     static constexpr int parts = 1;
 
     labelled_pass(const O& objective, const Inputs& inputs)
-        : objective_(objective), energies_(host_view<2>(inputs.energies)), labels_(host_view<1>(inputs.labels)) {
+        : objective_(objective), energies_(input_view<2>(inputs.energies)), labels_(input_view<1>(inputs.labels)) {
         check_elements<energies_view>();
         check_size("labels", labels_, count(0), "rows of energies");
-        for (index_t i = 0; i < count(0); ++i) {
-            if (label(i) < 0 || label(i) >= width()) {
-                fail("labels", label(i),
-                     "at least 0 and less than the " + std::to_string(width()) + " columns of energies");
+        if constexpr (labels_view::accessor_type::space == memory_space::host) {
+            for (index_t i = 0; i < count(0); ++i) {
+                if (label(i) < 0 || label(i) >= width()) {
+                    fail("labels", label(i),
+                         "at least 0 and less than the " + std::to_string(width()) + " columns of energies");
+                }
             }
         }
     }
@@ -73,58 +129,28 @@ class labelled_pass {
     index_t width() const { return energies_.extent(1); }
     static double share(int) { return 1; }
 
-    void tell(aliasing_rules& rules) const {
+    template <class Rules>
+    void tell(Rules& rules) const {
         rules.input("energies", energies_);
         rules.input("labels", labels_);
     }
-    template <bool Adds, class G>
+    template <class Results, class G>
     auto bind(aliasing_rules& rules, const G& g) const {
         if constexpr (is_none<G>) {
             return labelled_energies<none>{};
         } else {
-            auto energies = gradient_of<compute, Adds>(rules, "gradient of energies", g.energies, energies_);
+            auto energies = gradient_of<Results>(rules, "gradient of energies", g.energies, energies_);
             return labelled_energies<decltype(energies)>{energies, {}};
         }
     }
 
-    template <class Weights, class Losses, class G>
-    double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
-        const row_source_of<compute, energies_view> energies(energies_);
-        const auto walk =
-            walk_rows<compute>(policy{objective_, objective_.template scale<compute>()},
-                               incorrect_answers<compute, energies_view, labels_view>(energies_, labels_));
-        const auto finish = [&](index_t b, index_t m, const auto& reduced) {
-            const V correct =
-                one_a_lane<compute>(b, m, [&](index_t i) { return element_cast<compute>(energies_(i, label(i))); });
-            return fields{{objective_.row(reduced, correct)},
-                          one_a_lane<compute>(b, m, [&](index_t i) { return static_cast<compute>(label(i)); }),
-                          one_a_lane<compute>(b, m, [&](index_t i) { return weights.at(i); })};
-        };
-        return sum_rows<compute>(first, n, walk, losses, finish, [&](index_t i, const fields& row) {
-            if constexpr (!is_none<decltype(g.energies)>) {
-                for_elements<compute>(
-                    i, 0, width(), std::tie(energies), std::tie(g.energies), [&](index_t k, index_t, V e) {
-                        const V column = V(compute(k)) + lane_numbers<V>();
-                        const V slope = math::select(column == row.label, objective_.correct_slope(row),
-                                                     objective_.slope(e, column, row));
-                        return std::array{row.weight * slope};
-                    });
-            }
-        });
+    template <class G, class F>
+    void each_part(const G& g, F&& f) const {
+        f(0, labelled_rows<O, energies_view, labels_view, std::remove_cvref_t<decltype(g.energies)>>{
+                 objective_, energies_, labels_, g.energies});
     }
 
   private:
-    using V = batch<compute>;
-    struct policy {
-        template <class X>
-        using reducer = typename O::template reducer<X>;
-        const O& objective;
-        compute scale;
-        SELFSAME_INLINE V term(V e) const { return objective.term(e); }
-    };
-    struct fields : decltype(std::declval<const O&>().row(std::declval<typename O::template reducer<V>>(), V())) {
-        V label, weight;
-    };
     index_t label(index_t i) const { return static_cast<index_t>(labels_(i)); }
 
     const O& objective_;

@@ -65,10 +65,6 @@ struct negative_log_likelihood {
         return S(1.44269504088896340736 / temperature);
     }
     template <class V>
-    static constexpr V term(V e) {
-        return e;
-    }
-    template <class V>
     constexpr fields<V> row(const reducer<V>& incorrect, V correct) const {
         using S = math::scalar_t<V>;
         // Without an incorrect answer that can be there are no odds against the correct one.

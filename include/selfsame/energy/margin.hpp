@@ -25,6 +25,18 @@ struct margin_slopes {
     V correct, incorrect;
 };
 
+/// Loss of a pair of energies and its weighted slopes.
+template <class Function>
+struct margin_results {
+    Function function;
+
+    template <class V>
+    constexpr std::array<V, 3> operator()(V weight, V correct, V incorrect) const {
+        const margin_slopes<V> slopes = function.slopes(correct, incorrect);
+        return {function.value(correct, incorrect), weight * slopes.correct, weight * slopes.incorrect};
+    }
+};
+
 /// energy_pairs, or labelled_energies whose most offending incorrect answer is looked for. Where there is no incorrect
 /// answer (K = 1) its energy is infinite.
 struct over_margins {
@@ -43,8 +55,8 @@ struct over_margins {
         static constexpr int parts = 1;
 
         pass(const O& objective, const energy_pairs<Correct, Incorrect>& inputs)
-            : objective_(objective), correct_(host::host_view<1>(inputs.correct)),
-              incorrect_(host::host_view<1>(inputs.incorrect)) {
+            : objective_(objective), correct_(host::input_view<1>(inputs.correct)),
+              incorrect_(host::input_view<1>(inputs.incorrect)) {
             host::check_elements<correct_view, incorrect_view>();
             host::check_size("incorrect", incorrect_, count(0), "correct");
         }
@@ -52,31 +64,26 @@ struct over_margins {
         static index_t width() { return 1; }
         static double share(int) { return 1; }
 
-        void tell(aliasing_rules& rules) const {
+        template <class Rules>
+        void tell(Rules& rules) const {
             rules.input("correct", correct_);
             rules.input("incorrect", incorrect_);
         }
-        template <bool Adds, class G>
+        template <class Results, class G>
         auto bind(aliasing_rules& rules, const G& g) const {
             if constexpr (is_none<G>) {
                 return energy_pairs<none, none>{};
             } else {
-                auto correct = host::gradient_of<compute, Adds>(rules, "gradient of correct", g.correct, correct_);
-                auto incorrect =
-                    host::gradient_of<compute, Adds>(rules, "gradient of incorrect", g.incorrect, incorrect_);
+                auto correct = host::gradient_of<Results>(rules, "gradient of correct", g.correct, correct_);
+                auto incorrect = host::gradient_of<Results>(rules, "gradient of incorrect", g.incorrect, incorrect_);
                 return energy_pairs<decltype(correct), decltype(incorrect)>{correct, incorrect};
             }
         }
-        template <class Weights, class Losses, class G>
-        double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
-            const auto& function = objective_.function;
-            return host::sum_elements<compute>(
-                first, n, weights, losses,
-                std::tuple(host::rows_of<compute>(correct_), host::rows_of<compute>(incorrect_)),
-                std::tie(g.correct, g.incorrect), [&function](auto w, auto correct, auto incorrect) {
-                    const auto slopes = function.slopes(correct, incorrect);
-                    return std::array{function.value(correct, incorrect), w * slopes.correct, w * slopes.incorrect};
-                });
+        template <class G, class F>
+        void each_part(const G& g, F&& f) const {
+            using function = std::remove_cvref_t<decltype(objective_.function)>;
+            f(0, sample_elements{std::tuple(correct_, incorrect_), std::tuple(g.correct, g.incorrect),
+                                 margin_results<function>{objective_.function}});
         }
 
       private:
@@ -113,10 +120,6 @@ struct generalized_margin {
     template <class S>
     static constexpr S scale() {
         return S(1);
-    }
-    template <class V>
-    static constexpr V term(V e) {
-        return e;
     }
     template <class V>
     constexpr fields<V> row(const reducer<V>& incorrect, V correct) const {

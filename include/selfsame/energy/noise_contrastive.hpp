@@ -17,6 +17,24 @@ struct log_densities {
 template <class A, class B, class C, class D>
 log_densities(A&&, B&&, C&&, D&&) -> log_densities<A, B, C, D>;
 
+/// Loss of a pair of log densities, of data or of noise, and its weighted slopes.
+template <class O, class T, bool Data>
+struct density_results {
+    T log_ratio;
+
+    template <class V>
+    constexpr std::array<V, 3> operator()(V weight, V model, V noise) const {
+        const V x = model - noise - V(log_ratio);
+        if constexpr (Data) {
+            const V slope = weight * O::data_slope(x);
+            return {O::data_term(x), slope, -slope};
+        } else {
+            const V slope = weight * O::noise_slope(x);
+            return {O::noise_term(x), slope, -slope};
+        }
+    }
+};
+
 /// Mean over the data plus nu times the mean over the noise; an empty one adds 0.
 struct over_log_densities {
     using no_gradients = log_densities<none, none, none, none>;
@@ -33,10 +51,10 @@ struct over_log_densities {
         static constexpr int parts = 2;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), model_of_data_(host::host_view<1>(inputs.model_of_data)),
-              noise_of_data_(host::host_view<1>(inputs.noise_of_data)),
-              model_of_noise_(host::host_view<1>(inputs.model_of_noise)),
-              noise_of_noise_(host::host_view<1>(inputs.noise_of_noise)) {
+            : model_of_data_(host::input_view<1>(inputs.model_of_data)),
+              noise_of_data_(host::input_view<1>(inputs.noise_of_data)),
+              model_of_noise_(host::input_view<1>(inputs.model_of_noise)),
+              noise_of_noise_(host::input_view<1>(inputs.noise_of_noise)) {
             host::check_elements<model_data_view, noise_data_view, model_noise_view, noise_noise_view>();
             host::check_size("noise_of_data", noise_of_data_, count(0), "model_of_data");
             host::check_size("noise_of_noise", noise_of_noise_, count(1), "model_of_noise");
@@ -52,49 +70,33 @@ struct over_log_densities {
         static index_t width() { return 1; }
         double share(int part) const { return part == 0 ? 1 : ratio_; }
 
-        void tell(aliasing_rules& rules) const {
+        template <class Rules>
+        void tell(Rules& rules) const {
             rules.input("model_of_data", model_of_data_);
             rules.input("noise_of_data", noise_of_data_);
             rules.input("model_of_noise", model_of_noise_);
             rules.input("noise_of_noise", noise_of_noise_);
         }
-        template <bool Adds, class G>
+        template <class Results, class G>
         auto bind(aliasing_rules& rules, const G& g) const {
-            auto a =
-                host::gradient_of<compute, Adds>(rules, "gradient of model_of_data", g.model_of_data, model_of_data_);
-            auto b =
-                host::gradient_of<compute, Adds>(rules, "gradient of noise_of_data", g.noise_of_data, noise_of_data_);
-            auto c = host::gradient_of<compute, Adds>(rules, "gradient of model_of_noise", g.model_of_noise,
-                                                      model_of_noise_);
-            auto d = host::gradient_of<compute, Adds>(rules, "gradient of noise_of_noise", g.noise_of_noise,
-                                                      noise_of_noise_);
+            auto a = host::gradient_of<Results>(rules, "gradient of model_of_data", g.model_of_data, model_of_data_);
+            auto b = host::gradient_of<Results>(rules, "gradient of noise_of_data", g.noise_of_data, noise_of_data_);
+            auto c = host::gradient_of<Results>(rules, "gradient of model_of_noise", g.model_of_noise, model_of_noise_);
+            auto d = host::gradient_of<Results>(rules, "gradient of noise_of_noise", g.noise_of_noise, noise_of_noise_);
             return log_densities<decltype(a), decltype(b), decltype(c), decltype(d)>{a, b, c, d};
         }
 
-        template <class Weights, class Losses, class G>
-        double sum(int part, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
-            using V = batch<compute>;
-            const V log_ratio(log_ratio_);
-            if (part == 0) {
-                return host::sum_elements<compute>(
-                    first, n, weights, losses,
-                    std::tuple(host::rows_of<compute>(model_of_data_), host::rows_of<compute>(noise_of_data_)),
-                    std::tie(g.model_of_data, g.noise_of_data), [log_ratio](V w, V model, V noise) {
-                        const V x = model - noise - log_ratio, slope = w * O::data_slope(x);
-                        return std::array{O::data_term(x), slope, -slope};
-                    });
-            }
-            return host::sum_elements<compute>(
-                first, n, weights, losses,
-                std::tuple(host::rows_of<compute>(model_of_noise_), host::rows_of<compute>(noise_of_noise_)),
-                std::tie(g.model_of_noise, g.noise_of_noise), [log_ratio](V w, V model, V noise) {
-                    const V x = model - noise - log_ratio, slope = w * O::noise_slope(x);
-                    return std::array{O::noise_term(x), slope, -slope};
-                });
+        template <class G, class F>
+        void each_part(const G& g, F&& f) const {
+            f(0,
+              sample_elements{std::tuple(model_of_data_, noise_of_data_), std::tuple(g.model_of_data, g.noise_of_data),
+                              density_results<O, compute, true>{log_ratio_}});
+            f(1, sample_elements{std::tuple(model_of_noise_, noise_of_noise_),
+                                 std::tuple(g.model_of_noise, g.noise_of_noise),
+                                 density_results<O, compute, false>{log_ratio_}});
         }
 
       private:
-        const O& objective_;
         model_data_view model_of_data_;
         noise_data_view noise_of_data_;
         model_noise_view model_of_noise_;

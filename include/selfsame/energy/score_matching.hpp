@@ -47,8 +47,8 @@ struct over_noisy_scores {
         static constexpr int parts = 1;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), scores_(host::host_view<2>(inputs.scores)),
-              noise_(host::host_view<2>(inputs.noise)), sigmas_(host::host_view<1>(inputs.sigmas)) {
+            : objective_(objective), scores_(host::input_view<2>(inputs.scores)),
+              noise_(host::input_view<2>(inputs.noise)), sigmas_(host::input_view<1>(inputs.sigmas)) {
             host::check_elements<scores_view, noise_view>();
             if (noise_.extent(0) != scores_.extent(0) || noise_.extent(1) != scores_.extent(1)) {
                 fail("noise", std::string_view(shape_text(noise_)), "the shape of scores, " + shape_text(scores_));
@@ -65,21 +65,30 @@ struct over_noisy_scores {
         index_t width() const { return scores_.extent(1); }
         static double share(int) { return 1; }
 
-        void tell(aliasing_rules& rules) const {
+        template <class Rules>
+        void tell(Rules& rules) const {
             rules.input("scores", scores_);
             rules.input("noise", noise_);
             rules.input("sigmas", sigmas_);
         }
-        template <bool Adds, class G>
+        template <class Results, class G>
         auto bind(aliasing_rules& rules, const G& g) const {
             static_assert(is_none<decltype(g.sigmas)>, "selfsame: sigmas are no differentiable input");
-            auto scores = host::gradient_of<compute, Adds>(rules, "gradient of scores", g.scores, scores_);
-            auto noise = host::gradient_of<compute, Adds>(rules, "gradient of noise", g.noise, noise_);
+            auto scores = host::gradient_of<Results>(rules, "gradient of scores", g.scores, scores_);
+            auto noise = host::gradient_of<Results>(rules, "gradient of noise", g.noise, noise_);
             return noisy_scores<decltype(scores), decltype(noise)>{scores, noise, {}};
         }
 
+        template <class G, class F>
+        void each_part(const G& g, F&& f) const {
+            f(0, [&](index_t first, index_t n, const auto& weights, const auto& losses) {
+                return sum(first, n, weights, losses, g);
+            });
+        }
+
+      private:
         template <class Weights, class Losses, class G>
-        double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+        double sum(index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
             const host::row_source_of<compute, scores_view> scores(scores_);
             const host::row_source_of<compute, noise_view> noise(noise_);
             const auto of_scores = [&](index_t i) { return objective_.factors(level(i)).scores; };
@@ -102,7 +111,6 @@ struct over_noisy_scores {
             });
         }
 
-      private:
         using V = batch<compute>;
         struct policy {
             template <class X>
@@ -179,8 +187,8 @@ struct over_sliced_scores {
         static constexpr int parts = 1;
 
         pass(const O& objective, const Inputs& inputs)
-            : objective_(objective), scores_(host::host_view<2>(inputs.scores)),
-              directions_(host::host_view<2>(inputs.directions)), products_(host::host_view<1>(inputs.products)) {
+            : objective_(objective), scores_(host::input_view<2>(inputs.scores)),
+              directions_(host::input_view<2>(inputs.directions)), products_(host::input_view<1>(inputs.products)) {
             host::check_elements<scores_view, directions_view, products_view>();
             if (directions_.extent(0) != scores_.extent(0) || directions_.extent(1) != scores_.extent(1)) {
                 fail("directions", std::string_view(shape_text(directions_)),
@@ -192,21 +200,30 @@ struct over_sliced_scores {
         index_t width() const { return scores_.extent(1); }
         static double share(int) { return 1; }
 
-        void tell(aliasing_rules& rules) const {
+        template <class Rules>
+        void tell(Rules& rules) const {
             rules.input("scores", scores_);
             rules.input("directions", directions_);
             rules.input("products", products_);
         }
-        template <bool Adds, class G>
+        template <class Results, class G>
         auto bind(aliasing_rules& rules, const G& g) const {
-            auto s = host::gradient_of<compute, Adds>(rules, "gradient of scores", g.scores, scores_);
-            auto d = host::gradient_of<compute, Adds>(rules, "gradient of directions", g.directions, directions_);
-            auto p = host::gradient_of<compute, Adds>(rules, "gradient of products", g.products, products_);
+            auto s = host::gradient_of<Results>(rules, "gradient of scores", g.scores, scores_);
+            auto d = host::gradient_of<Results>(rules, "gradient of directions", g.directions, directions_);
+            auto p = host::gradient_of<Results>(rules, "gradient of products", g.products, products_);
             return sliced_scores<decltype(s), decltype(d), decltype(p)>{s, d, p};
         }
 
+        template <class G, class F>
+        void each_part(const G& g, F&& f) const {
+            f(0, [&](index_t first, index_t n, const auto& weights, const auto& losses) {
+                return sum(first, n, weights, losses, g);
+            });
+        }
+
+      private:
         template <class Weights, class Losses, class G>
-        double sum(int, index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
+        double sum(index_t first, index_t n, const Weights& weights, const Losses& losses, const G& g) const {
             const host::row_source_of<compute, scores_view> scores(scores_);
             const host::row_source_of<compute, directions_view> directions(directions_);
             const bool whole = objective_.variance_reduced;
@@ -234,7 +251,6 @@ struct over_sliced_scores {
             });
         }
 
-      private:
         using V = batch<compute>;
         struct policy {
             template <class X>

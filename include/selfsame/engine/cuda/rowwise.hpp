@@ -8,6 +8,7 @@
 /// result of its own. What a row is reduced to, and what an element is, are the policy's, with T for its values:
 ///
 ///     reducer<T>               absorb(terms, column, step, scale), merge, only(counts, term)
+///     begin(row)               a row's empty reducer, where that is not reducer<T>{}
 ///     scale                    a number of T for the reducer
 ///     finish(reducer, row)     what is known of row number `row`
 ///     write(known, row)        its results, by one thread
@@ -41,10 +42,9 @@ struct row_team {
         return c.thread() % ThreadsPerRow;
     }
 
-    /// read(k, terms) gives those of columns k, k + columns_apart, ...; past the width any.
-    template <class Reducer, class T, class Term, block_context C, class Read>
-    SELFSAME_DEVICE static Reducer reduce(C& c, index_t width, T scale, Read&& read) {
-        Reducer state{};
+    /// From an empty state. read(k, terms) gives those of columns k, k + columns_apart, ...; past the width any.
+    template <class Term, class Reducer, class T, block_context C, class Read>
+    SELFSAME_DEVICE static Reducer reduce(C& c, Reducer state, index_t width, T scale, Read&& read) {
         for (index_t k = first(c); k < width; k += unroll * columns_apart) {
             Term z[unroll];
             read(k, z);
@@ -94,7 +94,7 @@ struct reduce_rows {
         if (i >= from.count) return;
         const int first = Team::first(c);
         const auto state =
-            Team::template reduce<reducer, T, T>(c, from.width, policy.scale, [&](index_t k, T(&z)[Team::unroll]) {
+            Team::template reduce<T>(c, begin(i), from.width, policy.scale, [&](index_t k, T(&z)[Team::unroll]) {
                 SELFSAME_UNROLL_ALL
                 for (int u = 0; u < Team::unroll; ++u) {
                     const index_t at = k + u * Team::columns_apart;
@@ -108,6 +108,15 @@ struct reduce_rows {
             const T g = policy.element(element_cast<T>(from.at(i, k)), known, T(k));
             G& result = to.at(i, k);
             result = element_cast<G>(adds ? element_cast<T>(result) + g : g);
+        }
+    }
+
+  private:
+    SELFSAME_DEVICE reducer begin([[maybe_unused]] index_t i) const {
+        if constexpr (requires { policy.begin(i); }) {
+            return policy.begin(i);
+        } else {
+            return {};
         }
     }
 };

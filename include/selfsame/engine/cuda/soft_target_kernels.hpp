@@ -48,14 +48,14 @@ struct reduce_targets {
     SELFSAME_DEVICE void operator()(C& c) const {
         const index_t i = Team::row(c);
         if (i >= teacher.rows.count) return;
-        const auto state = Team::template reduce<reducer, T, T>(
-            c, teacher.rows.width, teacher.formula.scale, [&](index_t k, T(&z)[Team::unroll]) {
-                SELFSAME_UNROLL_ALL
-                for (int u = 0; u < Team::unroll; ++u) {
-                    const index_t at = k + u * Team::columns_apart;
-                    z[u] = at < teacher.rows.width ? teacher.term(i, at) : T(0);
-                }
-            });
+        const auto state = Team::template reduce<T>(c, reducer{}, teacher.rows.width, teacher.formula.scale,
+                                                    [&](index_t k, T(&z)[Team::unroll]) {
+                                                        SELFSAME_UNROLL_ALL
+                                                        for (int u = 0; u < Team::unroll; ++u) {
+                                                            const index_t at = k + u * Team::columns_apart;
+                                                            z[u] = at < teacher.rows.width ? teacher.term(i, at) : T(0);
+                                                        }
+                                                    });
         if (Team::first(c) == 0) known[i] = Formula::row::of(state);
     }
 };
@@ -121,8 +121,8 @@ struct soft_target_rows {
         const index_t at = Team::row(c);
         if (at >= students.count) return;
         const index_t b = at / pairing.students, view = at % pairing.students, i = view * samples + b;
-        const auto state = Team::template reduce<reducer, T, typename reducer::term>(
-            c, students.width, policy.scale, [&](index_t k, typename reducer::term(&x)[unroll]) {
+        const auto state = Team::template reduce<typename reducer::term>(
+            c, reducer{}, students.width, policy.scale, [&](index_t k, typename reducer::term(&x)[unroll]) {
                 T z[unroll], q[unroll];
                 read(b, view, k, z, q);
                 SELFSAME_UNROLL_ALL

@@ -1,11 +1,30 @@
 #pragma once
 
+#include <array>
+#include <concepts>
+#include <tuple>
+
 #include "selfsame/engine/host/results.hpp"
 #include "selfsame/engine/host/rowwise.hpp"
 
 /// \file
 /// Losses of samples that are the elements of some vectors, or the rows of some matrices, with results (gradients) for
 /// the elements of each. Sums are of fixed pieces and added up in order, so that the number of threads changes no bit.
+
+namespace selfsame::inline SELFSAME_ISA {
+
+/// Samples that are the elements of vectors: tuples of sources and of as many results, none where nobody wants them.
+/// f(weight, x...) is the loss of a sample and the result for each source, weight times its slope.
+template <class From, class To, class F>
+struct sample_elements {
+    From from;
+    To to;
+    F f;
+};
+template <class From, class To, class F>
+sample_elements(From, To, F) -> sample_elements<From, To, F>;
+
+}  // namespace selfsame::inline SELFSAME_ISA
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
@@ -156,6 +175,21 @@ double sum_elements(index_t first, index_t n, const Weights& weights, const Loss
         for (int l = 0; l < lanes<T>; ++l) total += static_cast<double>(sum[l]);
     }
     return total;
+}
+
+/// Samples that are elements: `elements` of a part.
+template <class T, class From, class To, class F, class Weights, class Losses>
+double sum_samples(const sample_elements<From, To, F>& samples, index_t first, index_t n, const Weights& weights,
+                   const Losses& losses) {
+    const auto sources = std::apply([](const auto&... x) { return std::tuple(rows_of<T>(x)...); }, samples.from);
+    return sum_elements<T>(first, n, weights, losses, sources, samples.to, samples.f);
+}
+
+/// Samples that have loops of their own.
+template <class T, class Weights, class Losses, class F>
+    requires std::invocable<const F&, index_t, index_t, const Weights&, const Losses&>
+double sum_samples(const F& samples, index_t first, index_t n, const Weights& weights, const Losses& losses) {
+    return samples(first, n, weights, losses);
 }
 
 /// The sum of the losses of samples [first, first + n), rows of a walk: finish(first, n, reduced) has fields of one
