@@ -122,12 +122,12 @@ void call_soft_targets(const Policy& policy, const Floats& f, const Doubles& d, 
     using namespace selfsame;
     constexpr memory_space space = decltype(f.loss)::accessor_type::space;
     constexpr index_t samples = 7, columns = 1100;
-    const auto first = [](const auto& x, index_t rows) { return matrix<space>(x.data_handle(), rows, x.extent(1)); };
-    const auto wide = [](const auto& x, index_t rows) {
+    const auto first = [&](const auto& x, index_t rows) { return matrix<space>(x.data_handle(), rows, x.extent(1)); };
+    const auto wide = [&](const auto& x, index_t rows) {
         return view<space>(x.data_handle(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{100, 1});
     };
     const auto center = [&](index_t count) { return vector<space>(f.queue.data_handle(), count); };
-    const auto losses = [](const auto& x, index_t count) { return vector<space>(x.losses.data_handle(), count); };
+    const auto losses = [&](const auto& x, index_t count) { return vector<space>(x.losses.data_handle(), count); };
     constexpr other_views pairing{.teachers = 2, .students = 5};
 
     const auto call_dino = [&](const auto& x) {
