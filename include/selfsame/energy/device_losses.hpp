@@ -115,14 +115,14 @@ struct sample_passes {
     template <class T, bool Adds, class Machine, class From, class To, class F, class U, class L>
     static void evaluate(const Machine& machine, const sample_elements<From, To, F>& samples, index_t n,
                          const weight_of_samples<U>& weights, const loss_of_samples<L>& losses) {
-        const auto launch = [&]<std::size_t... I>(std::index_sequence<I...>) {
+        const auto launch = [&]<std::size_t... K>(std::index_sequence<K...>) {
             const auto kernel_of = [&](const auto&... column) {
                 using kernel = evaluate_samples<T, F, L, U, std::remove_cvref_t<decltype(column)>...>;
                 const index_t each = samples_a_block(n);
                 machine.launch(blocks_for(n, each),
                                kernel{{}, samples.f, {{column}...}, n, each, weights, losses, Adds});
             };
-            kernel_of(column_of(std::get<I>(samples.from), std::get<I>(samples.to))...);
+            kernel_of(column_of(std::get<K>(samples.from), std::get<K>(samples.to))...);
         };
         launch(std::make_index_sequence<std::tuple_size_v<From>>());
     }

@@ -43,15 +43,15 @@ struct sample_column {
     strided_values<G> to;
 };
 
-/// Column I of several: a std::tuple is not copied as bytes.
-template <std::size_t I, class Column>
+/// Column K of several: a std::tuple is not copied as bytes.
+template <std::size_t K, class Column>
 struct numbered_column {
     Column column;
 };
 template <class Numbers, class... Columns>
 struct sample_columns;
-template <std::size_t... I, class... Columns>
-struct sample_columns<std::index_sequence<I...>, Columns...> : numbered_column<I, Columns>... {};
+template <std::size_t... K, class... Columns>
+struct sample_columns<std::index_sequence<K...>, Columns...> : numbered_column<K, Columns>... {};
 
 /// f(weight, x...) of `selfsame::sample_elements` for `each` samples a block, and the sum of their losses.
 template <class T, class F, class L, class U, class... Columns>
@@ -92,15 +92,15 @@ struct evaluate_samples : thread_each {
     }
 
   private:
-    template <std::size_t I, class Column>
-    static constexpr const Column& column(const numbered_column<I, Column>& x) {
+    template <std::size_t K, class Column>
+    static constexpr const Column& column(const numbered_column<K, Column>& x) {
         return x.column;
     }
-    template <std::size_t... I>
-    SELFSAME_DEVICE T evaluate(index_t i, std::index_sequence<I...>) const {
-        const auto results = f(weights.template at<T>(i), element_cast<T>(column<I>(columns).from[i])...);
+    template <std::size_t... K>
+    SELFSAME_DEVICE T evaluate(index_t i, std::index_sequence<K...>) const {
+        const auto results = f(weights.template at<T>(i), element_cast<T>(column<K>(columns).from[i])...);
         losses.write(i, results[0]);
-        (put(column<I>(columns), i, results[I + 1]), ...);
+        (put(column<K>(columns), i, results[K + 1]), ...);
         return results[0];
     }
     template <class E, class G>
