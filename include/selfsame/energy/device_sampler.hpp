@@ -132,17 +132,8 @@ template <device_execution C, energy_sampler S, class Energy, class States, clas
 void sample(const C& ctx, const S& sampler, Energy&& energy, States&& states, const chain_key& key, index_t steps,
             Outcomes&& outcomes) {
     const auto c = as_context(ctx);
-    sampler.check();
     const auto x = as_tensor<2>(states);
-    using T = typename decltype(x)::value_type;
-    constexpr auto space = memory_space::device;
-    static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "selfsame: states are float or double");
-    static_assert(decltype(x)::accessor_type::space == space,
-                  "selfsame: a host tensor was given to a device execution policy");
-    static_assert(std::invocable<Energy&, tensor<const T, 2, space>, tensor<T, 1, space>, tensor<T, 2, space>>,
-                  "selfsame: an energy is called as energy(x, values, gradients), with tensors of rank 2, 1 and 2");
-    key.check(x.extent(0), steps);
-    if (x.extent(1) > random_row::capacity) fail("states", std::string_view(shape_text(x)), "at most 2^26 columns");
+    detail::check_sample<memory_space::device>(sampler, energy, x, key, steps);
     aliasing_rules rules;
     rules.output("states", x);
     const index_t rows = x.extent(0);
@@ -152,29 +143,9 @@ void sample(const C& ctx, const S& sampler, Energy&& energy, States&& states, co
     const auto reasons = device::outcome(rules, "reasons", outcomes.reasons, rows);
     if (rows == 0) return;
 
-    constexpr bool corrected = std::same_as<S, mala>;
-    const device::chains<T, std::remove_const_t<decltype(c.policy)>> chains(c.policy, x, key, corrected);
-    bool evaluated = true;
-    if constexpr (corrected) {
-        chains.evaluate(energy);
-        chains.begin();
-        for (index_t t = 0; t < steps; ++t) {
-            chains.propose(t, sampler);
-            chains.evaluate(energy);
-            chains.accept_or_reject(t, sampler);
-        }
-    } else {
-        for (index_t t = 0; t < steps; ++t) {
-            chains.evaluate(energy);
-            chains.advance(t, sampler);
-        }
-        evaluated = sampler.check_last;
-        if (evaluated) {
-            chains.evaluate(energy);
-            chains.settle(steps);
-        }
-    }
-    if (evaluated) {
+    const device::chains<typename decltype(x)::value_type, std::remove_const_t<decltype(c.policy)>> chains(
+        c.policy, x, key, std::same_as<S, mala>);
+    if (detail::run_chains(chains, sampler, energy, steps)) {
         chains.finish(energies, accepted, at, reasons);
     } else {
         chains.finish(none{}, accepted, at, reasons);

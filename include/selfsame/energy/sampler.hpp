@@ -86,6 +86,52 @@ struct mala {
 template <class S>
 concept energy_sampler = std::same_as<S, langevin> || std::same_as<S, mala>;
 
+namespace detail {
+
+/// What a call of `sample` may be given, in the memory of its policy.
+template <memory_space Space, class S, class Energy, class X>
+void check_sample(const S& sampler, const Energy&, const X& x, const chain_key& key, index_t steps) {
+    using T = typename X::value_type;
+    static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "selfsame: states are float or double");
+    static_assert(Space == memory_space::device || X::accessor_type::space == memory_space::host,
+                  "selfsame: a device tensor was given to a host execution policy");
+    static_assert(Space == memory_space::host || X::accessor_type::space == memory_space::device,
+                  "selfsame: a host tensor was given to a device execution policy");
+    static_assert(std::invocable<Energy&, tensor<const T, 2, Space>, tensor<T, 1, Space>, tensor<T, 2, Space>>,
+                  "selfsame: an energy is called as energy(x, values, gradients), with tensors of rank 2, 1 and 2");
+    sampler.check();
+    check_writable("states", x);
+    key.check(x.extent(0), steps);
+    if (x.extent(1) > random_row::capacity) fail("states", std::string_view(shape_text(x)), "at most 2^26 columns");
+}
+
+/// The steps of an engine's chains. Whether the last states were evaluated.
+template <class Chains, energy_sampler S, class Energy>
+bool run_chains(Chains& chains, const S& sampler, Energy& energy, index_t steps) {
+    if constexpr (std::same_as<S, mala>) {
+        chains.evaluate(energy);
+        chains.begin();
+        for (index_t t = 0; t < steps; ++t) {
+            chains.propose(t, sampler);
+            chains.evaluate(energy);
+            chains.accept_or_reject(t, sampler);
+        }
+        return true;
+    } else {
+        for (index_t t = 0; t < steps; ++t) {
+            chains.evaluate(energy);
+            chains.advance(t, sampler);
+        }
+        if (sampler.check_last) {
+            chains.evaluate(energy);
+            chains.settle(steps);
+        }
+        return sampler.check_last;
+    }
+}
+
+}  // namespace detail
+
 /// Moves each row of `states`, N x D of float or double, through `steps` steps of a chain.
 ///
 /// `energy(x, values, gradients)` writes E and grad E of the rows of x: tensors N x D, N and N x D, contiguous, of the
@@ -101,41 +147,13 @@ template <execution C, energy_sampler S, class Energy, class States>
 chain_report sample(const C& ctx, const S& sampler, Energy&& energy, States&& states, const chain_key& key,
                     index_t steps) {
     const auto c = as_context(ctx);
-    sampler.check();
     const auto x = as_tensor<2>(states);
-    using T = typename decltype(x)::value_type;
-    static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "selfsame: states are float or double");
-    static_assert(decltype(x)::accessor_type::space == memory_space::host,
-                  "selfsame: a device tensor was given to a host execution policy");
-    static_assert(std::invocable<Energy&, tensor<const T, 2>, tensor<T, 1>, tensor<T, 2>>,
-                  "selfsame: an energy is called as energy(x, values, gradients), with tensors of rank 2, 1 and 2");
-    check_writable("states", x);
-    key.check(x.extent(0), steps);
-    if (x.extent(1) > random_row::capacity) fail("states", std::string_view(shape_text(x)), "at most 2^26 columns");
+    detail::check_sample<memory_space::host>(sampler, energy, x, key, steps);
     if (x.extent(0) == 0) return {};
-
     constexpr bool corrected = std::same_as<S, mala>;
-    host::chains<T, decltype(c.policy)> chains(c, x, key, corrected);
-    if constexpr (corrected) {
-        chains.evaluate(energy);
-        chains.begin();
-        for (index_t t = 0; t < steps; ++t) {
-            chains.propose(t, sampler);
-            chains.evaluate(energy);
-            chains.accept_or_reject(t, sampler);
-        }
-        return chains.finish(x, corrected, true, steps);
-    } else {
-        for (index_t t = 0; t < steps; ++t) {
-            chains.evaluate(energy);
-            chains.advance(t, sampler);
-        }
-        if (sampler.check_last) {
-            chains.evaluate(energy);
-            chains.settle(steps);
-        }
-        return chains.finish(x, corrected, sampler.check_last, steps);
-    }
+    host::chains<typename decltype(x)::value_type, decltype(c.policy)> chains(c, x, key, corrected);
+    const bool evaluated = detail::run_chains(chains, sampler, energy, steps);
+    return chains.finish(x, corrected, evaluated, steps);
 }
 
 }  // namespace selfsame::inline SELFSAME_ISA
