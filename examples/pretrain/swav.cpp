@@ -15,7 +15,7 @@ constexpr std::int64_t queued_batches = 4;
 class swav_objective : public objective {
   public:
     swav_objective(std::int64_t prototypes, std::int64_t local_views, std::int64_t batch, std::uint64_t seed)
-        : batch_(batch), loss_{.assignment = {.epsilon = 0.03, .iterations = 3},
+        : batch_(batch), loss_{.assignment = {.epsilon = 0.03, .iterations = 5},
                                .pairing = {.teachers = 2, .students = static_cast<int>(2 + local_views)},
                                .temperature = 0.1},
           prototypes_(register_parameter("prototypes", objectives::random_prototypes(prototypes, seed))),
