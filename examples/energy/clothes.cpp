@@ -29,7 +29,6 @@ using selfsame::torch_view;
 
 constexpr std::int64_t side = 28, pixels = side * side;
 constexpr std::uint32_t choice_op = 0x92, blur_op = 0x93;
-const auto ctx = thrust::omp::par;
 
 torch::nn::Conv2d convolution(std::int64_t from, std::int64_t to, std::int64_t stride = 1) {
     return torch::nn::Conv2d(torch::nn::Conv2dOptions(from, to, 3).padding(1).stride(stride));

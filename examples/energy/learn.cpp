@@ -19,7 +19,6 @@ using selfsame::none;
 using selfsame::torch_view;
 
 constexpr std::uint32_t noise_op = 0x80, level_op = 0x81;
-const auto ctx = thrust::omp::par;
 
 /// Calls step(t), which gives a loss after `backward`, for each iteration.
 template <class Step>

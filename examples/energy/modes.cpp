@@ -21,7 +21,6 @@ using selfsame::torch_view;
 constexpr double radius = 2, deviation = 0.25, pi = 3.14159265358979323846;
 constexpr index_t sample_count = 24000;
 constexpr std::uint32_t mode_op = 0x90, point_op = 0x91;
-const auto ctx = thrust::omp::par;
 
 at::Tensor draw(std::uint64_t seed, std::uint32_t iteration, index_t count) {
     at::Tensor x = at::empty({count, 2});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <thrust/system/omp/execution_policy.h>
 #include <torch/autograd.h>
 #include <torch/nn/module.h>
 
@@ -9,6 +10,8 @@
 #include "selfsame/core/tensor.hpp"
 
 namespace example {
+
+inline const auto ctx = thrust::omp::par;
 
 /// A batch of the library as a tensor of LibTorch, without a copy.
 template <class T>

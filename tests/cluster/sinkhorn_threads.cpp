@@ -21,7 +21,7 @@ void expect_one_result(const auto& options, std::size_t samples, std::size_t pro
     for (std::size_t b = 0; b < samples && masked; ++b) mask.push_back(b % 3 != 0);
     const assignment first = assign<T, T>(1, options, scores, mask);
     EXPECT_LT(largest_difference(first.codes, first.codes), 1);
-    for (const int threads : {2, 3, 5, 8}) {
+    for (const int threads : sanitized ? std::vector<int>{3} : std::vector<int>{2, 3, 5, 8}) {
         const assignment other = assign<T, T>(threads, options, scores, mask);
         EXPECT_TRUE(same(other.codes.values, first.codes.values)) << threads;
         EXPECT_EQ(other.report.marginal_error, first.report.marginal_error);
@@ -49,7 +49,7 @@ TEST(SinkhornThreads, PositionsAtOnce) {
     const std::array<index_t, 3> shape{positions, samples, prototypes};
     const sinkhorn<> options{.iterations = 2};
     std::vector<float> first;
-    for (const int threads : {1, 2, 5}) {
+    for (const int threads : sanitized ? std::vector<int>{1, 3} : std::vector<int>{1, 2, 5}) {
         std::vector<float> q(x.size());
         selfsame::assign(selfsame::context{thrust::omp::par, threads}, options, selfsame::view(x.data(), shape),
                          selfsame::view(q.data(), shape));

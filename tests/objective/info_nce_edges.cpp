@@ -88,6 +88,8 @@ TEST(InfoNCEEdges, NaNReachesTheLossesThatSeeItAndNoOther) {
     for (const contrast against : contrasts) {
         for (const elements types : {elements::floats, elements::doubles, elements::halves, elements::bfloats}) {
             for (const double temperature : {0.1, 1e-3}) {
+                // The types' engines are one template: a sanitizer needs not see each at each temperature.
+                if (sanitized && types != (temperature < 0.1 ? elements::halves : elements::floats)) continue;
                 for (int which_matrix = 0; which_matrix < (against == contrast::queue ? 3 : 2); ++which_matrix) {
                     problem p = random_problem(against, n, 9, m, 4);
                     p.types = types;
