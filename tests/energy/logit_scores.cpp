@@ -123,7 +123,7 @@ void check_gradient(const Scores& scores) {
         double largest = 0;
         for (const double g : gradient) largest = (std::max)(largest, std::fabs(g));
         for (index_t i = 0; i < b; i += 6) {
-            for (index_t j = 0; j < k; j += sanitized ? 13 : 3) {
+            for (index_t j = 0; j < k; j += selfsame_tests::sanitized ? 13 : 3) {
                 const double h = 1e-5, before = z.at(i, j);
                 z.at(i, j) = before + h;
                 const double up = value();
@@ -184,7 +184,7 @@ TEST(LogitScores, WhatComesLateMayBeFarAboveWhatCameFirst) {
 TEST(LogitScores, LogitsOfTenThousandLoseNothingOfTheirDifferences) {
     for (const double offset : {-1e4, 1e4, -3e4}) {
         for (const double temperature : {1.0, 0.37}) {
-            for (const index_t k : {1, 2, 7, 64, 65, 1000}) {
+            for (const index_t k : {1, 2, 7, 64, 65, 128, 129, 1000}) {
                 std::vector<float> z, scores(5), gradient(static_cast<std::size_t>(k));
                 for (index_t j = 0; j < k; ++j) z.push_back(static_cast<float>(offset + double(j * 37 % 101) / 256));
                 const auto logits = selfsame::matrix(static_cast<const float*>(z.data()), 1, k);

@@ -13,7 +13,8 @@ namespace {
 using namespace selfsame;
 using namespace selfsame_tests;
 
-constexpr index_t widths[] = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 512, 1023, 1024, 1025, 2500};
+constexpr index_t widths[] = {1,  2,  3,   7,   15,  16,  17,  31,   32,   33,   63,
+                              64, 65, 100, 127, 128, 129, 512, 1023, 1024, 1025, 2500};
 
 template <class T>
 constexpr double rounding = sizeof(T) == 8 ? 1e-13 : 2e-6;

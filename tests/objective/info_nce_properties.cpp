@@ -81,7 +81,8 @@ TEST(InfoNCEProperties, TheOrderOfSamplesDoesNotMatter) {
 
 // Embeddings that all agree tell nothing apart: the loss is the log of the number of candidates.
 TEST(InfoNCEProperties, ClosedFormOfEqualEmbeddings) {
-    for (const std::size_t n : {std::size_t(1), std::size_t(2), std::size_t(97), std::size_t(193), std::size_t(sanitized ? 200 : 500)}) {
+    for (const std::size_t n :
+         {std::size_t(1), std::size_t(2), std::size_t(97), std::size_t(193), std::size_t(sanitized ? 200 : 500)}) {
         problem p;
         p.anchors = p.positives = dense(n, 6);
         std::fill(p.anchors.values.begin(), p.anchors.values.end(), 0.3);

@@ -48,7 +48,7 @@ class row_walk {
     static constexpr index_t stretch = 1024;
     static constexpr index_t resident = 256 * 1024;
     // To reduce a row across lanes costs as much as so many columns: a row of fewer has a lane of its own instead.
-    static constexpr index_t narrow = 4 * L;
+    static constexpr index_t narrow = 8 * L;
     // Columns at most, a 16th of a row if that is less, from which a reducer guesses the level of a row: the closer it
     // is, the less sums and terms round.
     static constexpr index_t looked_at = (std::max)(index_t(256), index_t(unroll* L));
@@ -206,14 +206,16 @@ class row_walk {
     SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
     template <std::size_t... S>
     SELFSAME_INLINE reducer start(index_t row, std::index_sequence<S...>) const {
-        const index_t n = (std::min)(looked_at, (std::max)(index_t(unroll), columns_ / (16 * L)) * L);
+        constexpr index_t step = unroll * L, most = looked_at / step;
+        const index_t steps = std::clamp(columns_ / (16 * step), index_t(1), most);
         T buffers[sizeof...(Source)][looked_at];
-        term_type t[looked_at / L];
-        const auto some = [&](const auto*... p) {
-            for (index_t k = 0; k < n / L; ++k) t[k] = policy_.term(load<V>(p + k * L)...);
+        term_type t[most][unroll];
+        const auto some = [&](const auto*... p) __attribute__((always_inline)) {
+            // Several at once: of one at a time compilers make a call of memcpy.
+            for (index_t k = 0; k < steps; ++k) some_terms(t[k], (p + k * step)...);
         };
-        some(std::get<S>(sources_).read(row, 0, n, buffers[S])...);
-        return reducer::template starting<true>(t, static_cast<int>(n / L));
+        some(std::get<S>(sources_).read(row, 0, steps * step, buffers[S])...);
+        return reducer::template starting<true>(t[0], static_cast<int>(steps * unroll));
     }
     template <class... P>
     SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
