@@ -11,26 +11,65 @@
 
 namespace selfsame::inline SELFSAME_ISA::host {
 
-/// L 16-bit elements as float.
-SELFSAME_INLINE batch<float> widen(const bfloat16* p) {
-    using wide = typename batch<std::int32_t>::native;
-    typedef std::uint16_t narrow __attribute__((vector_size(lanes<float> * 2)));
-    narrow x;
-    std::memcpy(&x, p, sizeof(x));
-    return batch<float>(reinterpret_cast<typename batch<float>::native>(__builtin_convertvector(x, wide) << 16));
+/// The bits of as many 16-bit elements as there are lanes of float.
+typedef std::uint16_t packed_bits __attribute__((vector_size(lanes<float> * 2)));
+#if defined(SELFSAME_AVX512)
+typedef short packed_shorts __attribute__((vector_size(32)));
+// Compilers differ in their builtins' types.
+#if defined(__clang__)
+using lane_mask = unsigned short;
+using masked_source = packed_shorts;
+#else
+using lane_mask = short;
+using masked_source = short;
+#endif
+SELFSAME_INLINE constexpr lane_mask first_lanes(index_t n) {
+    return static_cast<lane_mask>(static_cast<unsigned short>((1u << n) - 1));
 }
-SELFSAME_INLINE batch<float> widen(const half* p) {
+#endif
+
+template <class E>
+SELFSAME_INLINE batch<float> widen(packed_bits x) {
     using V = batch<float>;
-    typedef std::uint16_t narrow __attribute__((vector_size(lanes<float> * 2)));
-    narrow x;
+    using native = typename V::native;
+    using wide = typename batch<std::int32_t>::native;
+    if constexpr (std::is_same_v<E, bfloat16>) {
+#if defined(SELFSAME_AVX512) && !defined(__clang__)
+        // g++ would convert by halves.
+        const wide bits = __builtin_ia32_pmovzxwd512_mask(reinterpret_cast<packed_shorts>(x), wide{}, first_lanes(16));
+#else
+        const wide bits = __builtin_convertvector(x, wide);
+#endif
+        return V(reinterpret_cast<native>(bits << 16));
+    } else {
+#if defined(SELFSAME_AVX512)
+        constexpr int current_rounding = 4;
+        return V(__builtin_ia32_vcvtph2ps512_mask(reinterpret_cast<packed_shorts>(x), V(0.0f).v, first_lanes(16),
+                                                  current_rounding));
+#elif defined(__AVX2__) && defined(__F16C__)
+        typedef short packed __attribute__((vector_size(16)));
+        return V(__builtin_ia32_vcvtph2ps256(reinterpret_cast<packed>(x)));
+#else
+        const auto u = __builtin_convertvector(x, wide);
+        // As half does it: 2^112 moves the exponent and normalizes subnormals. What then is 2^16 or more was not
+        // finite.
+        const V magnitude(reinterpret_cast<native>((u & 0x7fff) << 13));
+        const V scaled = magnitude * V(0x1p112f);
+        auto not_finite = (scaled.v >= V(0x1p16f).v) & 0x7f800000;
+        return V(reinterpret_cast<native>(reinterpret_cast<decltype(not_finite)>(scaled.v) | not_finite |
+                                          ((u & 0x8000) << 16)));
+#endif
+    }
+}
+
+using selfsame::load;
+/// Of 16-bit elements.
+template <class V, class E>
+    requires(sizeof(E) == 2)
+SELFSAME_INLINE V load(const E* p) {
+    packed_bits x;
     std::memcpy(&x, p, sizeof(x));
-    const auto u = __builtin_convertvector(x, typename batch<std::int32_t>::native);
-    // As half does it: 2^112 moves the exponent and normalizes subnormals. What then is 2^16 or more was not finite.
-    const V magnitude(reinterpret_cast<typename V::native>((u & 0x7fff) << 13));
-    const V scaled = magnitude * V(0x1p112f);
-    auto not_finite = (scaled.v >= V(0x1p16f).v) & 0x7f800000;
-    return V(reinterpret_cast<typename V::native>(reinterpret_cast<decltype(not_finite)>(scaled.v) | not_finite |
-                                                  ((u & 0x8000) << 16)));
+    return widen<E>(x);
 }
 
 /// T: the type of the computation; E: the elements, const for a source.
@@ -40,6 +79,7 @@ class row_source {
 
   public:
     static constexpr bool same_type = std::is_same_v<element, T>;
+    static constexpr bool widens = std::is_same_v<T, float> && sizeof(E) == 2;
 
     /// For a walk from a row to the one that lies `step` rows on.
     template <class Tensor>
@@ -54,6 +94,15 @@ class row_source {
     /// Whether `read` and `write` give the memory of the matrix itself.
     bool in_place() const { return same_type && column_step_ == 1; }
 
+    /// Whether the elements of a row lie side by side.
+    bool contiguous() const { return column_step_ == 1; }
+    /// What `load` and `load_some` take, if they do.
+    const E* elements(index_t row, index_t first) const
+        requires(same_type || widens)
+    {
+        return at(row, first);
+    }
+
     /// Columns [first, first + n) of a row.
     const T* read(index_t row, index_t first, index_t n, T* buffer) const {
         const E* from = at(row, first);
@@ -62,12 +111,12 @@ class row_source {
         }
         if (column_step_ == 1) {
             index_t whole = 0;
-            if constexpr (std::is_same_v<T, float> && sizeof(E) == 2) {
+            if constexpr (widens) {
                 constexpr index_t L = lanes<float>;
                 whole = n / L * L;
                 for (index_t k = 0; k < whole; k += L) {
                     fetch_ahead(from + k);
-                    store(buffer + k, widen(from + k));
+                    store(buffer + k, load<batch<T>>(from + k));
                 }
             }
             for (index_t k = whole; k < n; ++k) buffer[k] = element_cast<T>(from[k]);
@@ -121,18 +170,30 @@ SELFSAME_INLINE V load_some(const math::scalar_t<V>* p, index_t n) {
 #if defined(SELFSAME_AVX512)
     if constexpr (lanes<math::scalar_t<V>> == 16) {
         const V zero(0.0f);
-        return V(__builtin_ia32_loadups512_mask(p, zero.v, static_cast<unsigned short>((1u << n) - 1)));
+        return V(__builtin_ia32_loadups512_mask(p, zero.v, first_lanes(n)));
     }
 #endif
     V x(math::scalar_t<V>(0));
     std::memcpy(&x, p, static_cast<std::size_t>(n) * sizeof(math::scalar_t<V>));
     return x;
 }
+template <class V, class E>
+    requires(sizeof(E) == 2)
+SELFSAME_INLINE V load_some(const E* p, index_t n) {
+#if defined(SELFSAME_AVX512)
+    return widen<E>(reinterpret_cast<packed_bits>(
+        __builtin_ia32_loaddquhi256_mask(reinterpret_cast<const masked_source*>(p), packed_shorts{}, first_lanes(n))));
+#else
+    packed_bits x = {};
+    std::memcpy(&x, p, static_cast<std::size_t>(n) * sizeof(E));
+    return widen<E>(x);
+#endif
+}
 template <class T, int N>
 SELFSAME_INLINE void store_some(T* p, batch<T, N> x, index_t n) {
 #if defined(SELFSAME_AVX512)
     if constexpr (N == 16 && sizeof(T) == 4) {
-        return __builtin_ia32_storeups512_mask(p, x.v, static_cast<unsigned short>((1u << n) - 1));
+        return __builtin_ia32_storeups512_mask(p, x.v, first_lanes(n));
     }
 #endif
     std::memcpy(p, &x, static_cast<std::size_t>(n) * sizeof(T));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <tuple>
 
 #include "selfsame/core/execution.hpp"
@@ -31,6 +32,9 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
     return result;
 }
 
+template <class Source>
+inline constexpr bool gives_elements = requires(const Source& s) { s.elements(0, 0); };
+
 /// Policy, with V a batch of T:
 ///   reducer<V>           absorb(terms, columns, step, scale), merge(other, scale), only(mask, term); where it has
 ///                        starting<one row>(terms, count), also absorb<false>, which need not look out (and
@@ -39,7 +43,7 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
 ///   term(x...)           of one element of each source
 ///   element(x..., row)   the result of an element, row what `finish` made of the row's reducer; or
 ///   element(x..., row, column)
-/// A Source gives rows as `row_source` does.
+/// A Source gives rows as `row_source` does; without `elements` it has none that can be loaded from where they are.
 template <class T, class Policy, class... Source>
 class row_walk {
     using V = batch<T>;
@@ -58,10 +62,12 @@ class row_walk {
     using term_type =
         decltype(std::declval<const Policy&>().term(std::declval<std::conditional_t<true, V, Source>>()...));
 
+    /// Whether elements may be loaded from where they are.
+    static constexpr bool loads = (gives_elements<Source> && ...);
     static constexpr bool can_start = requires(const term_type* t) { reducer::template starting<true>(t, 1); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
-        in_place_ = (sources.in_place() && ...);
+        if constexpr (loads) direct_ = (sources.contiguous() && ...);
         columns_ = std::get<0>(sources_).columns();
     }
 
@@ -214,7 +220,12 @@ class row_walk {
             // Several at once: of one at a time compilers make a call of memcpy.
             for (index_t k = 0; k < steps; ++k) some_terms(t[k], (p + k * step)...);
         };
-        some(std::get<S>(sources_).read(row, 0, steps * step, buffers[S])...);
+        bool done = false;
+        if constexpr (loads) {
+            done = direct_;
+            if (done) some(std::get<S>(sources_).elements(row, 0)...);
+        }
+        if (!done) some(std::get<S>(sources_).read(row, 0, steps * step, buffers[S])...);
         return reducer::template starting<true>(t[0], static_cast<int>(steps * unroll));
     }
     template <class... P>
@@ -227,10 +238,10 @@ class row_walk {
     SELFSAME_INLINE void fetch_ahead(P... p) const {
         std::apply([&](const Source&... source) { (fetch_ahead_of<N>(source, p), ...); }, sources_);
     }
-    template <int N, class S>
-    SELFSAME_INLINE static void fetch_ahead_of([[maybe_unused]] const S& source, [[maybe_unused]] const T* p) {
+    template <int N, class S, class E>
+    SELFSAME_INLINE static void fetch_ahead_of([[maybe_unused]] const S& source, [[maybe_unused]] const E* p) {
         if constexpr (requires { source.fetch_ahead(p); }) {
-            constexpr int line = 64 / static_cast<int>(sizeof(T));
+            constexpr int line = 64 / static_cast<int>(sizeof(E));
             SELFSAME_UNROLL(4)
             for (int k = 0; k < N; k += line) source.fetch_ahead(p + k);
         }
@@ -303,26 +314,52 @@ class row_walk {
     /// Of every column, a row in each lane.
     template <std::size_t... S>
     SELFSAME_INLINE void turned_terms(const some_rows& rows, term_type* terms, std::index_sequence<S...>) const {
-        T buffers[sizeof...(Source)][L * narrow];
-        const T* from[sizeof...(Source)][L];
-        for (index_t r = 0; r < L; ++r) {
-            const index_t row = rows.at(r < rows.count ? r : 0);
-            ((from[S][r] = std::get<S>(sources_).read(row, 0, columns_, buffers[S] + r * narrow)), ...);
-            if (in_place_) {
-                for (index_t k = 0; k < columns_; k += L) fetch_ahead<L>((from[S][r] + k)...);
+        if constexpr (loads) {
+            if (direct_) {
+                const auto from = [&](const auto& source) {
+                    std::array<decltype(source.elements(0, 0)), L> p;
+                    for (index_t r = 0; r < L; ++r) {
+                        p[static_cast<std::size_t>(r)] = source.elements(rows.at(r < rows.count ? r : 0), 0);
+                        for (index_t k = 0; k < columns_; k += L)
+                            fetch_ahead_of<L>(source, p[static_cast<std::size_t>(r)] + k);
+                    }
+                    return p;
+                };
+                return turn(terms, from(std::get<S>(sources_))...);
             }
         }
+        T buffers[sizeof...(Source)][L * narrow];
+        const auto from = [&](const auto& source, T* buffer) {
+            std::array<const T*, L> p;
+            for (index_t r = 0; r < L; ++r)
+                p[static_cast<std::size_t>(r)] =
+                    source.read(rows.at(r < rows.count ? r : 0), 0, columns_, buffer + r * narrow);
+            return p;
+        };
+        turn(terms, from(std::get<S>(sources_), buffers[S])...);
+    }
+    struct square {
+        V row[L];
+    };
+    template <class... P>
+    SELFSAME_INLINE void turn(term_type* terms, const std::array<P, L>&... from) const {
         const auto block = [&](index_t k, auto&& loaded) __attribute__((always_inline)) {
-            V x[sizeof...(Source)][L];
-            SELFSAME_UNROLL(16)
-            for (int r = 0; r < L; ++r) ((x[S][r] = loaded(from[S][r] + k)), ...);
-            (transpose(x[S]), ...);
-            SELFSAME_UNROLL(16)
-            for (int u = 0; u < L; ++u) terms[k + u] = policy_.term(x[S][u]...);
+            const auto turned = [&](const auto& p) __attribute__((always_inline)) {
+                square x;
+                SELFSAME_UNROLL(16)
+                for (int r = 0; r < L; ++r) x.row[r] = loaded(p[static_cast<std::size_t>(r)] + k);
+                transpose(x.row);
+                return x;
+            };
+            const auto put = [&](const auto&... x) __attribute__((always_inline)) {
+                SELFSAME_UNROLL(16)
+                for (int u = 0; u < L; ++u) terms[k + u] = policy_.term(x.row[u]...);
+            };
+            put(turned(from)...);
         };
         index_t k = 0;
-        for (; k + L <= columns_; k += L) block(k, [](const T* p) { return load<V>(p); });
-        if (k < columns_) block(k, [&](const T* p) { return load_some<V>(p, columns_ - k); });
+        for (; k + L <= columns_; k += L) block(k, [](const auto* p) { return load<V>(p); });
+        if (k < columns_) block(k, [&](const auto* p) { return load_some<V>(p, columns_ - k); });
     }
 
     template <class Row, class... X>
@@ -342,8 +379,10 @@ class row_walk {
     }
     template <class Body, std::size_t... S>
     SELFSAME_INLINE void for_stretches(index_t row, Body& body, std::index_sequence<S...>) const {
+        if constexpr (loads) {
+            if (direct_) return body(0, columns_, std::get<S>(sources_).elements(row, 0)...);
+        }
         T buffers[sizeof...(Source)][stretch];
-        if (in_place_) return body(0, columns_, std::get<S>(sources_).read(row, 0, columns_, buffers[S])...);
         for (index_t k = 0; k < columns_; k += stretch) {
             const index_t n = (std::min)(stretch, columns_ - k);
             body(k, n, std::get<S>(sources_).read(row, k, n, buffers[S])...);
@@ -352,7 +391,7 @@ class row_walk {
 
     Policy policy_;
     std::tuple<Source...> sources_;
-    bool in_place_;
+    bool direct_ = false;
     index_t columns_;
 };
 

@@ -32,8 +32,9 @@ struct view_targets {
 
     index_t rows() const { return 0; }
     index_t columns() const { return columns_; }
-    bool in_place() const { return true; }
-    const T* read(index_t row, index_t first, index_t, T*) const { return by_view[row / samples] + first; }
+    static constexpr bool contiguous() { return true; }
+    const T* elements(index_t row, index_t first) const { return by_view[row / samples] + first; }
+    const T* read(index_t row, index_t first, index_t, T*) const { return elements(row, first); }
 };
 
 /// A row of targets, in memory of the teacher or in `memory`.
