@@ -198,10 +198,10 @@ void call_swav(const Policy& policy, const Floats& f, const Doubles& d, const Ha
         return matrix<space>(x.data_handle(), count, columns);
     };
     constexpr other_views pairing{.teachers = 2, .students = 4};
-    constexpr index_t width = 7, samples = 25, views = 4 * samples;
+    constexpr index_t width = 7, samples = 18, views = 4 * samples;
     const swav<> one{.assignment = {.epsilon = 0.5}, .pairing = pairing, .temperature = 0.5};
-    value_and_grad(policy, one, prototype_views{rows(f.anchors, views, width), rows(f.queue, 200, width)}, f.loss,
-                   prototype_gradients{rows(f.to_anchors, views, width), rows(f.to_queue, 200, width)});
+    value_and_grad(policy, one, prototype_views{rows(f.anchors, views, width), rows(f.queue, 150, width)}, f.loss,
+                   prototype_gradients{rows(f.to_anchors, views, width), rows(f.to_queue, 150, width)});
 
     swav<> each = one;
     each.reduction = reduction::per_sample;
