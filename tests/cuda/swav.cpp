@@ -161,11 +161,13 @@ TEST(cuda_swav, refuses_what_the_host_refuses) {
     for (std::size_t k = 0; k < host.size(); ++k) EXPECT_NE(host[k], "") << k;
     std::vector<float> x(48), two(2);
     selfsame::swav<> each{.pairing = {.teachers = 2, .students = 4}, .reduction = reduction::per_sample};
-    EXPECT_EQ(refusal([&] {
-                  selfsame::backward(where::policy(), each, prototype_views{rows_of(x, 6), rows_of(x, 6)}, two,
-                                     prototype_gradients{rows_of(x, 6), none{}});
-              }),
-              "selfsame: upstream: got a tensor of the host, expected one of the device, or a value");
+    const auto x_rows = rows_of(x, 6);
+    const auto backward = [&](const auto& gradients) {
+        selfsame::backward(where::policy(), each, prototype_views{x_rows, x_rows}, two, gradients);
+    };
+    const char* const expected = "selfsame: upstream: got a tensor of the host, expected one of the device, or a value";
+    EXPECT_EQ(refusal([&] { backward(prototype_gradients{x_rows, none{}}); }), expected);
+    EXPECT_EQ(refusal([&] { backward(prototype_gradients{none{}, none{}}); }), expected);
 }
 
 }  // namespace
