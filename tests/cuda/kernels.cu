@@ -10,6 +10,7 @@
 #include "selfsame/engine/cuda/pairwise.cuh"
 #include "selfsame/interop/thrust.cuh"
 #include "selfsame/objective/soft_cross_entropy.cuh"
+#include "selfsame/objective/swav.cuh"
 #include "shipped.hpp"
 #include "shipped_images.hpp"
 

@@ -13,6 +13,7 @@
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/energy/margin.hpp"
 #include "selfsame/objective/device_soft_cross_entropy.hpp"
+#include "selfsame/objective/device_swav.hpp"
 
 // Every wait in a kernel is there for a reason: without it something must fail.
 
@@ -101,6 +102,35 @@ std::string outcome_of_soft_targets() {
     return std::abs(at_target - (1 / total - 1)) < 1e-5f ? "" : "a wrong gradient";
 }
 
+std::string outcome_of_swav() {
+    // Two slices of the width and several of either gradient's sum, which is in splits; prototypes are orthogonal.
+    constexpr std::size_t samples = 70, prototypes = 20, width = 40;
+    std::vector<float> features(2 * samples * width), rows(prototypes * width), to_features(features.size()),
+        to_rows(rows.size()), loss(1);
+    for (std::size_t k = 0; k < prototypes; ++k) rows[k * width + k + 15] = 1;
+    for (std::size_t i = 0; i < 2 * samples; ++i) features[i * width + i % prototypes + 15] = 2;
+    const auto view = [](auto& v) {
+        return selfsame::matrix<selfsame::memory_space::device>(v.data(), static_cast<index_t>(v.size() / width),
+                                                                static_cast<index_t>(width));
+    };
+    try {
+        selfsame::value_and_grad(fibers{},
+                                 selfsame::swav<>{.pairing = {.teachers = 2, .students = 2}, .temperature = 0.5},
+                                 selfsame::prototype_views{view(features), view(rows)}, on_device(loss),
+                                 selfsame::prototype_gradients{view(to_features), view(to_rows)});
+    } catch (const kernel_error& e) {
+        return e.what();
+    }
+    // Codes are one-hot but for e^-20; the other view of a sample is of prototype (i + 10) % 20.
+    const float total = 19 + std::exp(2.0f);
+    if (std::abs(loss[0] - std::log(total)) > 1e-4f) return "a wrong loss";
+    float at_features = 0, at_rows = 0;
+    for (std::size_t i = 0; i < 2 * samples; ++i) at_features += to_features[i * width + (i + 10) % prototypes + 15];
+    for (std::size_t k = 0; k < prototypes; ++k) at_rows += to_rows[k * width + k + 15];
+    if (std::abs(at_features - (1 / total - 1)) > 1e-4f) return "a wrong gradient of features";
+    return std::abs(at_rows - 2 * std::exp(2.0f) / total) < 1e-4f ? "" : "a wrong gradient of prototypes";
+}
+
 /// Views whose passes want every wait of the kernel, threads running in two orders, and two views a block.
 std::string outcome_of_images() {
     using test_images::work;
@@ -178,5 +208,7 @@ TEST(cuda_mutations, no_wait_of_losses_can_be_deleted) { expect_every_wait_matte
 TEST(cuda_mutations, no_wait_of_sinkhorn_can_be_deleted) { expect_every_wait_matters(1, outcome_of_sinkhorn); }
 
 TEST(cuda_mutations, no_wait_of_soft_targets_can_be_deleted) { expect_every_wait_matters(1, outcome_of_soft_targets); }
+
+TEST(cuda_mutations, no_wait_of_swav_can_be_deleted) { expect_every_wait_matters(4, outcome_of_swav); }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
 #include "selfsame/objective/device_soft_cross_entropy.hpp"
+#include "selfsame/objective/device_swav.hpp"
 
 // Every kernel that is compiled for GPUs, run in fibers beside the host's engine.
 

@@ -12,6 +12,7 @@
 #include "selfsame/energy/scores.hpp"
 #include "selfsame/objective/info_nce.hpp"
 #include "selfsame/objective/soft_cross_entropy.hpp"
+#include "selfsame/objective/swav.hpp"
 
 /// \file
 /// The calls whose kernels are compiled for GPUs (kernels.cu) and run in fibers (shipped.cpp): one list, so that no
@@ -188,6 +189,39 @@ void call_soft_targets(const Policy& policy, const Floats& f, const Doubles& d, 
     update_center(policy, vector<space>(b.to_anchors.data_handle(), b.anchors.extent(1)), 0.9, b.queue);
 }
 
+/// SwAV of narrow rows in the memory of the anchors, with prototypes in that of the queue, and with many prototypes.
+template <class Policy, class Floats, class Doubles, class Halves>
+void call_swav(const Policy& policy, const Floats& f, const Doubles& d, const Halves& h) {
+    using namespace selfsame;
+    constexpr memory_space space = decltype(f.loss)::accessor_type::space;
+    const auto rows = [](const auto& x, index_t count, index_t columns) {
+        return matrix<space>(x.data_handle(), count, columns);
+    };
+    constexpr other_views pairing{.teachers = 2, .students = 4};
+    constexpr index_t width = 7, samples = 18, views = 4 * samples;
+    const swav<> one{.assignment = {.epsilon = 0.5}, .pairing = pairing, .temperature = 0.5};
+    value_and_grad(policy, one, prototype_views{rows(f.anchors, views, width), rows(f.queue, 150, width)}, f.loss,
+                   prototype_gradients{rows(f.to_anchors, views, width), rows(f.to_queue, 150, width)});
+
+    swav<> each = one;
+    each.reduction = reduction::per_sample;
+    value_and_grad(
+        policy, each,
+        prototype_views{rows(d.anchors, views, width), rows(d.queue, 70, width), rows(d.positives, 22, width)},
+        vector<space>(d.losses.data_handle(), samples),
+        accumulate{prototype_gradients{rows(d.to_anchors, views, width), rows(d.to_queue, 70, width)}},
+        vector<space>(d.upstream.data_handle(), samples));
+    value_and_grad(
+        policy, one,
+        prototype_views{rows(h.anchors, views, width), rows(h.queue, 40, width), rows(h.positives, 6, width)}, h.loss,
+        prototype_gradients{rows(h.to_anchors, views, width), rows(h.to_queue, 40, width)});
+
+    const swav<> two{.assignment = {.epsilon = 0.5}, .pairing = {.teachers = 2, .students = 2}};
+    forward(policy, two, prototype_views{rows(f.anchors, 4, 1), rows(f.queue, 1100, 1)}, f.temperature);
+    forward(policy, two, prototype_views{rows(d.anchors, 4, 1), rows(d.queue, 1100, 1)}, d.temperature);
+    normalize_rows(policy, f.to_positives);
+}
+
 /// Losses of the first anchors as vectors of energies, of two and of one at a time.
 template <class Policy, class Floats, class Doubles, class Halves>
 void call_losses(const Policy& policy, const Floats& f, const Doubles& d, const Halves& h) {
@@ -251,6 +285,8 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     done("Sinkhorn");
     call_soft_targets(policy, f, d, b, h);
     done("soft targets");
+    call_swav(policy, f, d, h);
+    done("SwAV");
     call_samplers(policy, f);
     call_samplers(policy, d);
     done("samplers");

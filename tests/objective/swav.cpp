@@ -252,6 +252,9 @@ TEST(SwAV, RefusesWhatDoesNotFit) {
                                     prototype_views{F, F});
               }),
               "selfsame: epsilon: got 0, expected > 0");
+    const selfsame::swav<> more_codes{.pairing = {.teachers = 4, .students = 2}};
+    EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, more_codes, prototype_views{F, F}); }),
+              "selfsame: pairing.teachers: got 4, expected at most pairing.students: views have the codes");
     EXPECT_EQ(refusal([&] { selfsame::forward(thrust::seq, o, prototype_views{F, F}); }), "");
 }
 

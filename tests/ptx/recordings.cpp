@@ -11,6 +11,7 @@
 #include "selfsame/energy/device_scores.hpp"
 #include "selfsame/engine/cuda/pairwise.hpp"
 #include "selfsame/objective/device_soft_cross_entropy.hpp"
+#include "selfsame/objective/device_swav.hpp"
 
 // recordings FILE: what the library launches for every call in shipped.hpp, with the results of the host's engine. The
 // shapes leave tiles ragged.

@@ -4,6 +4,7 @@
 #include "selfsame/engine/host/embedding_set.hpp"
 #include "selfsame/engine/host/products.hpp"
 #include "selfsame/engine/host/soft_targets.hpp"
+#include "selfsame/engine/prototype_arguments.hpp"
 #include "selfsame/policy/precision.hpp"
 #include "selfsame/policy/similarity.hpp"
 
@@ -14,7 +15,10 @@
 namespace selfsame::inline SELFSAME_ISA::host {
 
 template <class T, class Context, class Objective, class Inputs, bool WantsFeatures, bool WantsPrototypes>
-class prototype_pass {
+class prototype_pass : public prototype_arguments<memory_space::host, Objective, Inputs> {
+    using arguments = prototype_arguments<memory_space::host, Objective, Inputs>;
+    using arguments::assigned_, arguments::d_, arguments::each, arguments::has_queue, arguments::k_, arguments::n_,
+        arguments::objective_, arguments::queued_, arguments::views_;
     using layout = register_layout<full_precision, T>;
     using product = typename layout::product;
     using feature_set = embedding_set<cosine, layout>;
@@ -22,7 +26,7 @@ class prototype_pass {
     using memory = scratch<decltype(Context::policy)>;
     using V = batch<T>;
     static constexpr index_t strip = strip_columns<T>;
-    static constexpr bool has_queue = !is_none<decltype(Inputs::queue)>, writes = WantsFeatures || WantsPrototypes;
+    static constexpr bool writes = WantsFeatures || WantsPrototypes;
     // Rows whose scores are at hand at a time: in the second-level cache or not far from it.
     static constexpr index_t block_rows = 96;
     // Each has sums of its own for the prototypes' gradient; a function of the problem, so that bits do not depend on
@@ -31,9 +35,7 @@ class prototype_pass {
 
   public:
     prototype_pass(const Context& ctx, const Objective& objective, const Inputs& inputs)
-        : ctx_(ctx), objective_(objective), views_(objective.pairing.students), assigned_(objective.pairing.teachers),
-          n_(check(inputs)), d_(as_tensor<2>(inputs.features).extent(1)), k_(as_tensor<2>(inputs.prototypes).extent(0)),
-          queued_(queue_rows(inputs)), pitch_(round_up(round_up(k_, strip_rows), strip)),
+        : arguments(objective, inputs), ctx_(ctx), pitch_(round_up(round_up(k_, strip_rows), strip)),
           samples_((std::min)((std::max)(n_, index_t(1)),
                               (std::max)(index_t(1), block_rows / views_ / strip_rows) * strip_rows)),
           view_rows_(round_up(samples_, strip_rows)), blocks_((n_ + samples_ - 1) / samples_),
@@ -130,63 +132,8 @@ class prototype_pass {
         write<Adds>(prototypes_, k_, out);
     }
 
-    template <class Loss>
-    void check_loss(const Loss& loss) const {
-        check_writable("loss", loss);
-        if (loss.size() != static_cast<std::size_t>(each() ? n_ : 1)) {
-            fail("loss", std::string_view(shape_text(loss)), each() ? "one value a sample" : "one value");
-        }
-    }
-    template <class Upstream>
-    void check_upstream(const Upstream& upstream) const {
-        if (upstream.size() != 1 && !(each() && upstream.size() == static_cast<std::size_t>(n_))) {
-            fail("upstream", std::string_view(shape_text(upstream)), "one value, or one a sample for per_sample");
-        }
-    }
-    template <class Output>
-    void check_gradient(aliasing_rules& rules, std::string_view name, const Output& out, index_t rows) const {
-        rules.output(name, out);
-        if (out.extent(0) != rows || out.extent(1) != d_)
-            fail(name, std::string_view(shape_text(out)), "the shape of its input");
-    }
-    index_t feature_rows() const { return views_ * n_; }
-    index_t prototype_rows() const { return k_; }
-
   private:
-    bool each() const { return objective_.reduction == reduction::per_sample; }
     index_t width() const { return prototypes_.padded_width(); }
-
-    index_t check(const Inputs& inputs) const {
-        objective_.check();
-        const auto features = as_tensor<2>(inputs.features);
-        const auto prototypes = as_tensor<2>(inputs.prototypes);
-        if (assigned_ < 1 || views_ < 1 || selfsame::detail::count_pairs(objective_.pairing) == 0) {
-            fail("pairing", views_, "views that are compared with another's code");
-        }
-        if (features.extent(0) % views_ != 0) {
-            fail("features", std::string_view(shape_text(features)),
-                 std::to_string(views_) + " views of each sample, view after view");
-        }
-        if (features.extent(1) == 0) fail("features", std::string_view(shape_text(features)), "at least one column");
-        if (prototypes.extent(0) == 0 || prototypes.extent(1) != features.extent(1)) {
-            fail("prototypes", std::string_view(shape_text(prototypes)), "at least one, of the width of features");
-        }
-        if constexpr (has_queue) {
-            const auto q = as_tensor<2>(inputs.queue);
-            if (q.extent(0) % assigned_ != 0 || q.extent(1) != features.extent(1)) {
-                fail("queue", std::string_view(shape_text(q)),
-                     "as many features of each assigned view, of the width of features");
-            }
-        }
-        return features.extent(0) / views_;
-    }
-    index_t queue_rows(const Inputs& inputs) const {
-        if constexpr (has_queue) {
-            return as_tensor<2>(inputs.queue).extent(0) / assigned_;
-        } else {
-            return 0;
-        }
-    }
 
     std::size_t bytes() const {
         const index_t threads = workers(ctx_), rows = views_ * view_rows_;
@@ -292,8 +239,7 @@ class prototype_pass {
     }
 
     const Context& ctx_;
-    const Objective& objective_;
-    index_t views_, assigned_, n_, d_, k_, queued_, pitch_, samples_, view_rows_, blocks_, chunks_;
+    index_t pitch_, samples_, view_rows_, blocks_, chunks_;
     feature_set features_, queue_;
     prototype_set prototypes_;
     memory memory_;

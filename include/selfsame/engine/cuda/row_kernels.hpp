@@ -150,6 +150,29 @@ struct pack_rows : warp_each {
     }
 };
 
+/// Rows scaled to length 1, in place; rows of zeros stay.
+template <class E>
+struct normalize_each : warp_each {
+    static constexpr const char* name = "normalize_each";
+    strided_rows<E> rows;
+
+    template <block_context C>
+    SELFSAME_DEVICE void operator()(C& c) const {
+        const index_t i = item(c);
+        if (i >= rows.count) return;
+        double squares = 0;
+        for (index_t k = c.lane(); k < rows.width; k += warp_size) {
+            const double v = element_cast<double>(rows.at(i, k));
+            squares += v * v;
+        }
+        squares = warp_sum(c, squares);
+        const double scale = squares > 0 ? 1 / math::sqrt(squares) : 1;
+        for (index_t k = c.lane(); k < rows.width; k += warp_size) {
+            rows.at(i, k) = element_cast<E>(element_cast<double>(rows.at(i, k)) * scale);
+        }
+    }
+};
+
 /// result_i = f(a_i . b_i).
 template <class T, class U, class F>
 struct paired_products : warp_each {
