@@ -32,6 +32,10 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
     return result;
 }
 
+/// Whether the policy's elements are functions of their column too.
+template <class Policy, class Row, class V, class... X>
+concept knows_columns = requires(const Policy& p, const Row& r, V v, X... x) { p.element(x..., r, v); };
+
 template <class Source>
 inline constexpr bool gives_elements = requires(const Source& s) { s.elements(0, 0); };
 
@@ -69,6 +73,7 @@ class row_walk {
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         if constexpr (loads) direct_ = (sources.contiguous() && ...);
         columns_ = std::get<0>(sources_).columns();
+        if constexpr (loads) dense_ = direct_ && (rows_follow(sources) && ...);
     }
 
     index_t rows() const { return std::get<0>(sources_).rows(); }
@@ -111,30 +116,9 @@ class row_walk {
     template <class Out, class Row>
     [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state,
                                      bool past_caches) const {
-        T buffer[stretch];
         past_caches = past_caches && out.in_place();  // the buffer is read again at once
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
-            const index_t piece = out.in_place() ? n : stretch;
-            for (index_t done = 0; done < n; done += piece) {
-                const index_t m = (std::min)(piece, n - done);
-                T* to = out.write(out_row, k0 + done, buffer);
-                V at = V(T(k0 + done)) + lane_numbers<V>();
-                index_t k = 0;
-                if (past_caches) {  // whole aligned lines alone go past them
-                    const auto over = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(to) % sizeof(V));
-                    const index_t head =
-                        (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
-                    if (head > 0) store_some(to, element(at, state, load_some<V>(p + done, head)...), head);
-                    k = head;
-                    at += V(T(head));
-                }
-                for (; k + L <= m; k += L, at += V(T(L))) {
-                    const V e = element(at, state, load<V>(p + done + k)...);
-                    past_caches ? stream(to + k, e) : store(to + k, e);
-                }
-                if (k < m) store_some(to + k, element(at, state, load_some<V>(p + done + k, m - k)...), m - k);
-                out.written(out_row, k0 + done, m, to);
-            }
+            write_stretch(out, out_row, state, past_caches, k0, n, p...);
         });
     }
 
@@ -208,6 +192,34 @@ class row_walk {
         return part[0];
     }
 
+    // Not the lambda itself, which nvcc 13 crashes on.
+    template <class Out, class Row, class... E>
+    SELFSAME_INLINE void write_stretch(const Out& out, index_t out_row, const Row& state, bool past_caches, index_t k0,
+                                       index_t n, const E*... p) const {
+        T buffer[stretch];
+        const index_t piece = out.in_place() ? n : stretch;
+        for (index_t done = 0; done < n; done += piece) {
+            const index_t m = (std::min)(piece, n - done);
+            T* to = out.write(out_row, k0 + done, buffer);
+            V at = V(T(k0 + done)) + lane_numbers<V>();
+            index_t k = 0;
+            if (past_caches) {  // whole aligned lines alone go past them
+                const auto over = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(to) % sizeof(V));
+                const index_t head =
+                    (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
+                if (head > 0) store_some(to, element(at, state, load_some<V>(p + done, head)...), head);
+                k = head;
+                at += V(T(head));
+            }
+            for (; k + L <= m; k += L, at += V(T(L))) {
+                const V e = element(at, state, load<V>(p + done + k)...);
+                past_caches ? stream(to + k, e) : store(to + k, e);
+            }
+            if (k < m) store_some(to + k, element(at, state, load_some<V>(p + done + k, m - k)...), m - k);
+            out.written(out_row, k0 + done, m, to);
+        }
+    }
+
     /// Of the first columns of a row.
     SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
     template <std::size_t... S>
@@ -237,6 +249,14 @@ class row_walk {
     template <int N, class... P>
     SELFSAME_INLINE void fetch_ahead(P... p) const {
         std::apply([&](const Source&... source) { (fetch_ahead_of<N>(source, p), ...); }, sources_);
+    }
+    template <class S>
+    bool rows_follow(const S& source) const {
+        if constexpr (requires { source.row_step(); }) {
+            return source.row_step() == columns_;
+        } else {
+            return false;
+        }
     }
     template <int N, class S, class E>
     SELFSAME_INLINE static void fetch_ahead_of([[maybe_unused]] const S& source, [[maybe_unused]] const E* p) {
@@ -290,27 +310,44 @@ class row_walk {
         if constexpr (can_start) {
             if (columns_ > 0) state = reducer::template starting<false>(terms, static_cast<int>(columns_));
             const reducer start = state;
-            absorb_columns<false>(terms, state);
+            absorb_columns<false>(rows, terms, state);
             if (state.settle()) return state;
             state = start;
         }
-        absorb_columns<true>(terms, state);
+        absorb_columns<true>(rows, terms, state);
         return state;
     }
     template <bool Careful>
-    SELFSAME_INLINE void absorb_columns(const term_type* terms, reducer& state) const {
+    SELFSAME_INLINE void absorb_columns(const some_rows& rows, const term_type* terms, reducer& state) const {
         index_t k = 0;
         for (; k + unroll <= columns_; k += unroll) {
+            fetch_rows_ahead<unroll>(rows, k);
             term_type t[unroll];
             SELFSAME_UNROLL(4)
             for (int u = 0; u < unroll; ++u) t[u] = terms[k + u];
             absorb<Careful>(state, t, V(T(k)), T(1));
         }
         for (; k < columns_; ++k) {
+            fetch_rows_ahead<1>(rows, k);
             const term_type t[1] = {terms[k]};
             absorb<Careful>(state, t, V(T(k)), T(1));
         }
     }
+    /// Whether the rows of every source lie one behind the other.
+    bool follow(const some_rows& rows) const { return dense_ && rows.step == 1; }
+    /// As many elements as N columns of L rows have, from as many as `column` columns have: a little with each column
+    /// that is reduced, not all at once.
+    template <int N>
+    SELFSAME_INLINE void fetch_rows_ahead(const some_rows& rows, index_t column) const {
+        if constexpr (loads) {
+            if (!follow(rows)) return;
+            const auto some = [&](const auto&... source) {
+                (fetch_ahead_of<N * L>(source, source.elements(rows.first, 0) + column * L), ...);
+            };
+            std::apply(some, sources_);
+        }
+    }
+
     /// Of every column, a row in each lane.
     template <std::size_t... S>
     SELFSAME_INLINE void turned_terms(const some_rows& rows, term_type* terms, std::index_sequence<S...>) const {
@@ -320,7 +357,7 @@ class row_walk {
                     std::array<decltype(source.elements(0, 0)), L> p;
                     for (index_t r = 0; r < L; ++r) {
                         p[static_cast<std::size_t>(r)] = source.elements(rows.at(r < rows.count ? r : 0), 0);
-                        for (index_t k = 0; k < columns_; k += L)
+                        for (index_t k = 0; k < columns_ && !follow(rows); k += L)
                             fetch_ahead_of<L>(source, p[static_cast<std::size_t>(r)] + k);
                     }
                     return p;
@@ -364,8 +401,7 @@ class row_walk {
 
     template <class Row, class... X>
     SELFSAME_INLINE V element(V at, const Row& row, X... x) const {
-        // nvcc's front end fails to see members and packs of the function in a requires-expression.
-        if constexpr (requires(const Policy& p, const Row& r, V v, X... given) { p.element(given..., r, v); }) {
+        if constexpr (knows_columns<Policy, Row, V, X...>) {
             return policy_.element(x..., row, at);
         } else {
             return policy_.element(x..., row);
@@ -391,7 +427,7 @@ class row_walk {
 
     Policy policy_;
     std::tuple<Source...> sources_;
-    bool direct_ = false;
+    bool direct_ = false, dense_ = false;
     index_t columns_;
 };
 
