@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -97,7 +98,11 @@ results call(const problem& p, const layouts& how = {}) {
             note();
             selfsame::forward(Where::policy(), o, inputs, Where::place(selfsame::as_tensor<1>(again)));
             Where::wait();
-            EXPECT_EQ(again, loss);
+            // Not to the bit: units without optimization are part of the same program, and where a function is in both
+            // kinds the linker takes one, contracted or not.
+            for (std::size_t b = 0; b < loss.size(); ++b)
+                EXPECT_NEAR(again[b], loss[b],
+                            8 * std::numeric_limits<T>::epsilon() * std::fabs(loss[b]) + std::numeric_limits<T>::min());
             if (!each) continue;
             selfsame::backward(Where::policy(), o, inputs, 1.5, selfsame::accumulate{prototype_gradients{F, P}});
             note();

@@ -32,7 +32,7 @@ template <class V>
 struct score_row {
     V log_total, entropy, first, first_at, second, second_at;
     V scale, level, bits_of_sum;  ///< of softmax_statistics
-    V first_probability{}, second_probability{};
+    V first_probability = V(math::scalar_t<V>(0)), second_probability = V(math::scalar_t<V>(0));
 
     /// log2 p of a logit.
     constexpr V bits(V z) const { return (z - level) * scale - bits_of_sum; }
