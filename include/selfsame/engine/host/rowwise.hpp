@@ -32,7 +32,8 @@ SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
     return result;
 }
 
-/// Whether the policy's elements are functions of their column too.
+/// Whether the policy's elements are functions of their column too. A concept, since nvcc 13 crashes on the same
+/// requires-expression in a member function with packs.
 template <class Policy, class Row, class V, class... X>
 concept knows_columns = requires(const Policy& p, const Row& r, V v, X... x) { p.element(x..., r, v); };
 
@@ -116,9 +117,30 @@ class row_walk {
     template <class Out, class Row>
     [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state,
                                      bool past_caches) const {
+        T buffer[stretch];
         past_caches = past_caches && out.in_place();  // the buffer is read again at once
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {
-            write_stretch(out, out_row, state, past_caches, k0, n, p...);
+            const index_t piece = out.in_place() ? n : stretch;
+            for (index_t done = 0; done < n; done += piece) {
+                const index_t m = (std::min)(piece, n - done);
+                T* to = out.write(out_row, k0 + done, buffer);
+                V at = V(T(k0 + done)) + lane_numbers<V>();
+                index_t k = 0;
+                if (past_caches) {  // whole aligned lines alone go past them
+                    const auto over = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(to) % sizeof(V));
+                    const index_t head =
+                        (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
+                    if (head > 0) store_some(to, element(at, state, load_some<V>(p + done, head)...), head);
+                    k = head;
+                    at += V(T(head));
+                }
+                for (; k + L <= m; k += L, at += V(T(L))) {
+                    const V e = element(at, state, load<V>(p + done + k)...);
+                    past_caches ? stream(to + k, e) : store(to + k, e);
+                }
+                if (k < m) store_some(to + k, element(at, state, load_some<V>(p + done + k, m - k)...), m - k);
+                out.written(out_row, k0 + done, m, to);
+            }
         });
     }
 
@@ -192,34 +214,6 @@ class row_walk {
         return part[0];
     }
 
-    // Not the lambda itself, which nvcc 13 crashes on.
-    template <class Out, class Row, class... E>
-    SELFSAME_INLINE void write_stretch(const Out& out, index_t out_row, const Row& state, bool past_caches, index_t k0,
-                                       index_t n, const E*... p) const {
-        T buffer[stretch];
-        const index_t piece = out.in_place() ? n : stretch;
-        for (index_t done = 0; done < n; done += piece) {
-            const index_t m = (std::min)(piece, n - done);
-            T* to = out.write(out_row, k0 + done, buffer);
-            V at = V(T(k0 + done)) + lane_numbers<V>();
-            index_t k = 0;
-            if (past_caches) {  // whole aligned lines alone go past them
-                const auto over = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(to) % sizeof(V));
-                const index_t head =
-                    (std::min)(m, (index_t(sizeof(V)) - over) % index_t(sizeof(V)) / index_t(sizeof(T)));
-                if (head > 0) store_some(to, element(at, state, load_some<V>(p + done, head)...), head);
-                k = head;
-                at += V(T(head));
-            }
-            for (; k + L <= m; k += L, at += V(T(L))) {
-                const V e = element(at, state, load<V>(p + done + k)...);
-                past_caches ? stream(to + k, e) : store(to + k, e);
-            }
-            if (k < m) store_some(to + k, element(at, state, load_some<V>(p + done + k, m - k)...), m - k);
-            out.written(out_row, k0 + done, m, to);
-        }
-    }
-
     /// Of the first columns of a row.
     SELFSAME_INLINE reducer start(index_t row) const { return start(row, std::index_sequence_for<Source...>()); }
     template <std::size_t... S>
@@ -249,14 +243,6 @@ class row_walk {
     template <int N, class... P>
     SELFSAME_INLINE void fetch_ahead(P... p) const {
         std::apply([&](const Source&... source) { (fetch_ahead_of<N>(source, p), ...); }, sources_);
-    }
-    template <class S>
-    bool rows_follow(const S& source) const {
-        if constexpr (requires { source.row_step(); }) {
-            return source.row_step() == columns_;
-        } else {
-            return false;
-        }
     }
     template <int N, class S, class E>
     SELFSAME_INLINE static void fetch_ahead_of([[maybe_unused]] const S& source, [[maybe_unused]] const E* p) {
@@ -333,6 +319,14 @@ class row_walk {
             absorb<Careful>(state, t, V(T(k)), T(1));
         }
     }
+    template <class S>
+    bool rows_follow(const S& source) const {
+        if constexpr (requires { source.row_step(); }) {
+            return source.row_step() == columns_;
+        } else {
+            return false;
+        }
+    }
     /// Whether the rows of every source lie one behind the other.
     bool follow(const some_rows& rows) const { return dense_ && rows.step == 1; }
     /// As many elements as N columns of L rows have, from as many as `column` columns have: a little with each column
@@ -357,7 +351,8 @@ class row_walk {
                     std::array<decltype(source.elements(0, 0)), L> p;
                     for (index_t r = 0; r < L; ++r) {
                         p[static_cast<std::size_t>(r)] = source.elements(rows.at(r < rows.count ? r : 0), 0);
-                        for (index_t k = 0; k < columns_ && !follow(rows); k += L)
+                        if (follow(rows)) continue;  // fetched as columns are reduced
+                        for (index_t k = 0; k < columns_; k += L)
                             fetch_ahead_of<L>(source, p[static_cast<std::size_t>(r)] + k);
                     }
                     return p;
