@@ -1,15 +1,23 @@
 // The library on a GPU as C functions, for record.py: both sides run in one process on the same memory and stream.
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <selfsame/augment/augment.cuh>
+#include <selfsame/augment/augment.hpp>
+#include <selfsame/augment/recipes.hpp>
+#include <selfsame/cluster/sinkhorn.cuh>
 #include <selfsame/energy/scores.cuh>
 #include <selfsame/engine/cuda/pairwise.cuh>
 #include <selfsame/objective/info_nce.hpp>
+#include <selfsame/objective/soft_cross_entropy.cuh>
+#include <selfsame/objective/swav.cuh>
 
 namespace {
 
+namespace augment = selfsame::augment;
 using selfsame::bfloat16;
 constexpr auto device = selfsame::memory_space::device;
 
@@ -54,22 +62,32 @@ struct allocator {
     void deallocate(std::uint8_t* p, std::size_t) const { memory.give(p); }
 };
 
+auto on(void* stream) {
+    static allocator a;
+    return thrust::cuda::par_nosync(a).on(static_cast<cudaStream_t>(stream));
+}
+
+template <class E>
+auto rows(const void* p, std::int64_t n, std::int64_t d) {
+    return selfsame::matrix<device>(static_cast<const E*>(p), n, d);
+}
+template <class E>
+auto rows(void* p, std::int64_t n, std::int64_t d) {
+    return selfsame::matrix<device>(static_cast<E*>(p), n, d);
+}
+auto one(void* p) { return selfsame::vector<device>(static_cast<float*>(p), 1); }
+
 template <class E, class Objective>
 void value_and_grad(const Objective& objective, const void* anchors, const void* positives, const void* queue,
                     void* d_anchors, void* d_positives, void* loss, std::int64_t n, std::int64_t m, std::int64_t d,
                     void* stream) {
-    using selfsame::matrix;
-    allocator a;
-    const auto policy = thrust::cuda::par_nosync(a).on(static_cast<cudaStream_t>(stream));
-    const auto in = [d](const void* p, std::int64_t rows) { return matrix<device>(static_cast<const E*>(p), rows, d); };
-    const auto out = [d](void* p, std::int64_t rows) { return matrix<device>(static_cast<E*>(p), rows, d); };
-    const auto to = selfsame::vector<device>(static_cast<float*>(loss), 1);
+    const auto a = rows<E>(anchors, n, d), p = rows<E>(positives, n, d);
     if constexpr (Objective::negatives::own_queue) {
-        selfsame::value_and_grad(policy, objective, selfsame::pairs{in(anchors, n), in(positives, n), in(queue, m)}, to,
-                                 selfsame::pair_gradients{out(d_anchors, n), selfsame::none{}});
+        selfsame::value_and_grad(on(stream), objective, selfsame::pairs{a, p, rows<E>(queue, m, d)}, one(loss),
+                                 selfsame::pair_gradients{rows<E>(d_anchors, n, d), selfsame::none{}});
     } else {
-        selfsame::value_and_grad(policy, objective, selfsame::pairs{in(anchors, n), in(positives, n)}, to,
-                                 selfsame::pair_gradients{out(d_anchors, n), out(d_positives, n)});
+        selfsame::value_and_grad(on(stream), objective, selfsame::pairs{a, p}, one(loss),
+                                 selfsame::pair_gradients{rows<E>(d_anchors, n, d), rows<E>(d_positives, n, d)});
     }
 }
 
@@ -79,6 +97,15 @@ void of_precision(int which, double temperature, Given... given) {
     if (which == 0) value_and_grad<E>(info_nce<cosine, both_views, Precision>{temperature}, given...);
     if (which == 1) value_and_grad<E>(info_nce<cosine, in_batch_two_way, Precision>{temperature}, given...);
     if (which == 2) value_and_grad<E>(info_nce<cosine, from_queue, Precision>{temperature}, given...);
+}
+
+template <selfsame::memory_space Space, class Policy>
+void views(const Policy& policy, const void* images, void* out, std::int64_t n, std::int64_t height,
+           std::int64_t width) {
+    const std::array<selfsame::index_t, 4> from{n, height, width, 3}, to{n, 3, 224, 224};
+    augment::apply(policy, augment::recipes::simclr,
+                   selfsame::view<Space>(static_cast<const std::uint8_t*>(images), from), 0, augment::key{},
+                   selfsame::view<Space>(static_cast<float*>(out), to));
 }
 
 }  // namespace
@@ -101,19 +128,45 @@ void selfsame_value_and_grad(int objective, int type, double temperature, const 
 /// Free energy and its gradient of rows of logits.
 void selfsame_free_energy(int bfloats, double temperature, const void* logits, void* values, void* gradient,
                           std::int64_t n, std::int64_t d, void* stream) {
-    using selfsame::matrix;
-    allocator a;
-    const auto policy = thrust::cuda::par_nosync(a).on(static_cast<cudaStream_t>(stream));
     const selfsame::logit_scores<selfsame::free_energy> set{temperature};
-    const auto call = [&]<class E>(const E* from, E* to) {
-        const auto v = selfsame::vector<device>(static_cast<float*>(values), n);
-        selfsame::value_and_grad(policy, set, matrix<device>(from, n, d), v, matrix<device>(to, n, d));
-    };
+    const auto v = selfsame::vector<device>(static_cast<float*>(values), n);
     if (bfloats != 0) {
-        call(static_cast<const bfloat16*>(logits), static_cast<bfloat16*>(gradient));
+        selfsame::value_and_grad(on(stream), set, rows<bfloat16>(logits, n, d), v, rows<bfloat16>(gradient, n, d));
     } else {
-        call(static_cast<const float*>(logits), static_cast<float*>(gradient));
+        selfsame::value_and_grad(on(stream), set, rows<float>(logits, n, d), v, rows<float>(gradient, n, d));
     }
+}
+
+/// Codes of n samples, as SwAV assigns them.
+void selfsame_sinkhorn(double epsilon, int iterations, const void* scores, void* codes, std::int64_t n, std::int64_t k,
+                       void* stream) {
+    selfsame::assign(on(stream), selfsame::sinkhorn<>{.epsilon = epsilon, .iterations = iterations},
+                     rows<float>(scores, n, k), rows<float>(codes, n, k));
+}
+
+void selfsame_dino(const void* teacher, const void* students, const void* center, void* gradient, void* loss,
+                   std::int64_t n, std::int64_t k, int teachers, int views, void* stream) {
+    selfsame::value_and_grad(on(stream), selfsame::dino{.pairing = {teachers, views}},
+                             selfsame::views{rows<float>(teacher, teachers * n, k), rows<float>(students, views * n, k),
+                                             selfsame::vector<device>(static_cast<const float*>(center), k)},
+                             one(loss), rows<float>(gradient, views * n, k));
+}
+
+void selfsame_swav(const void* features, const void* prototypes, void* d_features, void* d_prototypes, void* loss,
+                   std::int64_t n, std::int64_t k, std::int64_t d, int assigned, int views, void* stream) {
+    selfsame::value_and_grad(
+        on(stream), selfsame::swav<>{.pairing = {assigned, views}},
+        selfsame::prototype_views{rows<float>(features, views * n, d), rows<float>(prototypes, k, d)}, one(loss),
+        selfsame::prototype_gradients{rows<float>(d_features, views * n, d), rows<float>(d_prototypes, k, d)});
+}
+
+/// SimCLR's views of n images of bytes, 224 x 224 floats.
+void selfsame_simclr(const void* images, void* out, std::int64_t n, std::int64_t height, std::int64_t width,
+                     void* stream) {
+    views<device>(on(stream), images, out, n, height, width);
+}
+void selfsame_simclr_on_host(const void* images, void* out, std::int64_t n, std::int64_t height, std::int64_t width) {
+    views<selfsame::memory_space::host>(thrust::seq, images, out, n, height, width);
 }
 
 std::size_t selfsame_scratch_bytes() { return memory.largest; }

@@ -13,6 +13,7 @@ inline int order_of_threads = 0;
 inline constexpr int thread_orders = 4;
 /// Among how many blocks work is shared where rows are few, where a test can choose.
 inline index_t enough_blocks = 4;
+inline index_t blocks_at_once = 4;  // that live at the same time; on a GPU it is as it is
 /// How many columns of weights are there at once, where a test can choose.
 inline index_t slab_columns = 256;
 /// Whether warpgroups multiply, where a test can choose.

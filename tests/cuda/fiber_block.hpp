@@ -77,9 +77,9 @@ class fiber_block {
         }
     }
 
-    /// Runs body() once in every thread.
+    /// Lets every thread run body() once: by steps, until one says that all have returned.
     template <class Body>
-    void run(const Body& body, thread_order order) {
+    void begin(const Body& body, thread_order order) {
         body_ = [](const void* b) { (*static_cast<const Body*>(b))(); };
         body_argument_ = &body;
         error_ = nullptr;
@@ -87,16 +87,35 @@ class fiber_block {
         for (std::size_t i = 0; i < order_.size(); ++i) {
             order_[i] = order.how == thread_order::reverse ? order_.size() - 1 - i : i;
         }
-        std::mt19937 random(order.seed);
+        shuffles_ = order.how == thread_order::shuffled;
+        random_.seed(order.seed);
         for (thread& t : threads_) t.now = state::ready;
-        do {
-            if (order.how == thread_order::shuffled) std::shuffle(order_.begin(), order_.end(), random);
-            for (const std::size_t i : order_) {
-                if (threads_[i].now != state::ready) continue;
-                resume(i);
-                if (error_) std::rethrow_exception(error_);
-            }
-        } while (release());
+    }
+    enum class progress { made, none, done };
+    progress step() {
+        progress p = progress::none;
+        if (shuffles_) std::shuffle(order_.begin(), order_.end(), random_);
+        for (const std::size_t i : order_) {
+            if (threads_[i].now != state::ready && threads_[i].now != state::listening) continue;
+            const bool listened = threads_[i].now == state::listening;
+            resume(i);
+            if (error_) std::rethrow_exception(error_);
+            if (!listened || threads_[i].now != state::listening) p = progress::made;
+        }
+        return release(p);
+    }
+    template <class Body>
+    void run(const Body& body, thread_order order) {
+        begin(body, order);
+        progress p = progress::made;
+        while (p == progress::made) p = step();
+        if (p == progress::none) throw kernel_error(unheard());
+    }
+    /// Of a thread that waits for what other blocks tell.
+    std::string unheard() const {
+        std::size_t i = 0;
+        while (i + 1 < threads_.size() && threads_[i].now != state::listening) ++i;
+        return "blocks that wait for what nobody tells: " + tell(i);
     }
 
     int current() const { return static_cast<int>(current_); }
@@ -105,10 +124,11 @@ class fiber_block {
     int epoch() const { return epoch_; }
 
     void wait_for_block(const site& at) { park(state::at_barrier, nullptr, nullptr, at); }
+    void listen(const site& at) { park(state::listening, nullptr, nullptr, at); }
     void with_warp(warp_operation operation, void* lane, const site& at) { park(state::in_warp, operation, lane, at); }
 
   private:
-    enum class state { ready, at_barrier, in_warp, done };
+    enum class state { ready, at_barrier, in_warp, listening, done };
     struct thread {
         state now = state::ready;
         site at{};
@@ -177,14 +197,16 @@ class fiber_block {
                (threads_[i].now == state::done ? " has returned" : " is at " + threads_[i].at.text());
     }
 
-    // Nobody runs: does what whole warps wait for, else lets the block pass its barrier. False: all have returned.
-    bool release() {
+    // Nobody runs: does what whole warps wait for, else lets the block pass its barrier. Those that listen may still
+    // come.
+    progress release(progress p) {
         bool any = false;
         for (std::size_t first = 0; first < threads_.size(); first += warp) any = release_warp(first) || any;
-        if (any) return true;
+        if (any) return progress::made;
 
         const auto is_done = [](const thread& t) { return t.now == state::done; };
-        if (std::all_of(threads_.begin(), threads_.end(), is_done)) return false;
+        if (std::all_of(threads_.begin(), threads_.end(), is_done)) return progress::done;
+        if (std::any_of(threads_.begin(), threads_.end(), listens)) return p;
         std::size_t waiting = 0;
         while (threads_[waiting].now == state::done) ++waiting;
         for (std::size_t i = 0; i < threads_.size(); ++i) {
@@ -195,14 +217,17 @@ class fiber_block {
         waits::note(threads_[waiting].at);
         ++epoch_;
         for (thread& t : threads_) t.now = state::ready;
-        return true;
+        return progress::made;
     }
+    static bool listens(const thread& t) { return t.now == state::listening; }
 
     bool release_warp(std::size_t first) {
         const std::size_t end = (std::min)(first + warp, threads_.size());
         std::size_t leader = first;
         while (leader < end && threads_[leader].now != state::in_warp) ++leader;
         if (leader == end) return false;
+        const auto at = [&](std::size_t i) { return threads_.begin() + static_cast<std::ptrdiff_t>(i); };
+        if (std::any_of(at(first), at(end), listens)) return false;
         void* lanes[warp] = {};
         for (std::size_t i = first; i < first + warp; ++i) {
             const bool there = i < end && threads_[i].now == state::in_warp && threads_[i].at == threads_[leader].at &&
@@ -223,6 +248,8 @@ class fiber_block {
     std::vector<std::size_t> order_;
     std::size_t current_ = 0;
     int epoch_ = 0;
+    bool shuffles_ = false;
+    std::mt19937 random_;
     void (*body_)(const void*) = nullptr;
     const void* body_argument_ = nullptr;
     std::exception_ptr error_;

@@ -165,6 +165,55 @@ TEST(fiber_context, wants_whole_warps_for_a_shuffle) {
     EXPECT_THAT(complaint(half_a_warp{}), HasSubstr("thread 16 does not exist"));
 }
 
+// Every block tells the next one its number, in a ring, and the last one what it heard.
+struct ring {
+    static constexpr int threads = 64;
+    static constexpr bool cooperative = true;
+    using shared = words;
+    selfsame::device::message* told;
+    float* result;
+    index_t blocks, silent = -1;
+    template <selfsame::device::grid_context C>
+    void operator()(C& c) const {
+        auto& s = c.template shared<shared>();
+        c.write(s.v[c.thread()], static_cast<int>(c.block()));
+        c.sync();
+        const index_t to = (c.block() + 1) % blocks;
+        if (c.thread() == 40 && c.block() != silent) {
+            c.tell(told[to], {static_cast<float>(c.read(s.v[3])), 7u});
+        }
+        const float heard = c.warp() == 0 ? c.hear(told[c.block()], 7u) : -1.0f;
+        result[64 * c.block() + c.thread()] = heard + c.shuffle_xor(heard, 1);
+        c.sync();
+    }
+};
+
+TEST(fiber_context, lets_blocks_wait_for_each_other) {
+    for (const auto& order : orders) {
+        std::array<selfsame::device::message, 3> told{};
+        std::array<float, 192> result{};
+        run_in_fibers(3, ring{told.data(), result.data(), 3}, order);
+        for (int i = 0; i < 192; ++i) {
+            const int before = (i / 64 + 2) % 3;
+            ASSERT_EQ(result[static_cast<std::size_t>(i)], i % 64 < 32 ? 2.0f * static_cast<float>(before) : -2.0f);
+        }
+    }
+}
+
+TEST(fiber_context, finds_blocks_that_wait_in_vain) {
+    for (const auto& order : orders) {
+        std::array<selfsame::device::message, 3> told{};
+        std::array<float, 192> result{};
+        std::string what = "none";
+        try {
+            run_in_fibers(3, ring{told.data(), result.data(), 3, 1}, order);
+        } catch (const kernel_error& e) {
+            what = e.what();
+        }
+        EXPECT_THAT(what, HasSubstr("wait for what nobody tells: thread"));
+    }
+}
+
 TEST(fiber_context, deletes_a_wait_on_demand) {
     std::array<int, 64> result{};
     waits::seen.clear();

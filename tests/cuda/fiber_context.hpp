@@ -110,6 +110,18 @@ class fiber_context_of {
 
     void add_to(std::uint32_t& value, std::uint32_t x) { value += x; }
 
+    void tell(selfsame::device::message& to, selfsame::device::message m) { to = m; }
+    selfsame::device::message look(const selfsame::device::message& from) const { return from; }
+    float hear(const selfsame::device::message& from, std::uint32_t number, const char* file = __builtin_FILE(),
+               int line = __builtin_LINE()) {
+        const site at{file, line};
+        waits::note(at);
+        if (!waits::is_deleted(at)) {
+            while (from.number != number) block_.listen(at);
+        }
+        return from.value;
+    }
+
     /// Lands at the wait, the latest legal moment.
     template <class U>
     void copy_async(U* to, const U* from, bool there, const char* file = __builtin_FILE(),
@@ -302,17 +314,59 @@ using fiber_context = fiber_context_of<false>;
 static_assert(selfsame::device::matrix_context<fiber_context, selfsame::bfloat16>);
 static_assert(selfsame::device::warpgroup_context<fiber_context_of<true>, selfsame::bfloat16>);
 
-/// Runs a kernel, its blocks one after the other.
+/// A block of a kernel, and what its threads see.
+template <bool Warpgroups, class Kernel>
+class kernel_block {
+  public:
+    explicit kernel_block(const Kernel& kernel)
+        : kernel_(kernel), block_(Kernel::threads), memory_(block_, sizeof(typename Kernel::shared)) {}
+
+    void run(index_t rank, thread_order order) {
+        context_.enter_block(rank);
+        block_.run(body_, order);
+    }
+    fiber_block& begin(index_t rank, thread_order order) {
+        context_.enter_block(rank);
+        block_.begin(body_, order);
+        return block_;
+    }
+
+  private:
+    struct whole {
+        kernel_block& of;
+        void operator()() const { of.kernel_(of.context_); }
+    };
+    const Kernel& kernel_;
+    fiber_block block_;
+    shared_memory memory_;
+    fiber_context_of<Warpgroups> context_{block_, memory_};
+    const whole body_{*this};
+};
+
+/// Runs a kernel, its blocks one after the other, or together where they wait for each other.
 template <bool Warpgroups = false, class Kernel>
 void run_in_fibers(index_t blocks, const Kernel& kernel, thread_order order = {}) {
     static_assert(std::is_trivially_copyable_v<Kernel>);
-    fiber_block block(Kernel::threads);
-    shared_memory memory(block, sizeof(typename Kernel::shared));
-    fiber_context_of<Warpgroups> context(block, memory);
-    const auto body = [&] { kernel(context); };
-    for (index_t rank = 0; rank < blocks; ++rank) {
-        context.enter_block(rank);
-        block.run(body, order);
+    using block = kernel_block<Warpgroups, Kernel>;
+    if constexpr (!selfsame::device::lives_together<Kernel>) {
+        block one(kernel);
+        for (index_t rank = 0; rank < blocks; ++rank) one.run(rank, order);
+    } else {
+        std::vector<std::unique_ptr<block>> all;
+        std::vector<fiber_block*> left;
+        for (index_t rank = 0; rank < blocks; ++rank) {
+            all.push_back(std::make_unique<block>(kernel));
+            left.push_back(&all.back()->begin(order.how == thread_order::reverse ? blocks - 1 - rank : rank, order));
+        }
+        while (!left.empty()) {
+            bool any = false;
+            std::erase_if(left, [&](fiber_block* b) {
+                const auto p = b->step();
+                any = any || p != fiber_block::progress::none;
+                return p == fiber_block::progress::done;
+            });
+            if (!any) throw kernel_error(left[0]->unheard());
+        }
     }
 }
 

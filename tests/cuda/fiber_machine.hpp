@@ -22,6 +22,7 @@ struct fibers_of : thrust::system::cpp::detail::execution_policy<fibers_of<Warpg
     // Few, so that blocks walk several tiles, and weights come in several slabs.
     index_t enough_blocks = 4;
     index_t slab_bytes = 128 << 10, slab_columns = 256;
+    index_t room = 4;  // for blocks that live at the same time
 };
 using fibers = fibers_of<false>;
 
@@ -41,7 +42,7 @@ template <bool W>
 struct selfsame::device::machine<selfsame_tests::fibers_of<W>> {
     explicit machine(const selfsame_tests::fibers_of<W>& policy)
         : order(policy.order), enough_blocks(policy.enough_blocks), slab_bytes(policy.slab_bytes),
-          slab_columns(policy.slab_columns) {}
+          slab_columns(policy.slab_columns), room(policy.room) {}
 
     template <class Kernel>
     void launch(index_t blocks, const Kernel& kernel) const {
@@ -49,6 +50,10 @@ struct selfsame::device::machine<selfsame_tests::fibers_of<W>> {
         selfsame_tests::launched().insert(typeid(Kernel).name());
         selfsame_tests::run_in_fibers<W>(blocks, kernel, order);
     }
+    template <class Kernel>
+    bool has_room(index_t blocks) const {
+        return blocks <= room;
+    }
     selfsame_tests::thread_order order;
-    index_t enough_blocks, slab_bytes, slab_columns;
+    index_t enough_blocks, slab_bytes, slab_columns, room;
 };

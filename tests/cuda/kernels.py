@@ -100,7 +100,7 @@ def main():
                 wrong.append(f"sm_{architecture}: {name} spills {spilled} bytes and has {local} of local memory")
             if len(code[entry]) < 8 or "trap;" in text:
                 wrong.append(f"sm_{architecture}: {name} is empty or traps")
-            if re.search(r"^(@%p\d+ )?(ld|st)\.(?!global|shared|param|local|const)", text, re.M):
+            if re.search(r"^(@%p\d+ )?(ld|st)\.(relaxed\.gpu\.)?(?!relaxed|global|shared|param|local|const)", text, re.M):
                 wrong.append(f"sm_{architecture}: {name} has accesses of which the compiler does not know the memory")
             if "_tiles<" in name:
                 if not re.search(r"ld\.global\.(nc\.)?(v4\.[fbu]32|v2\.[fbu]64)|cp\.async\.cg", text):

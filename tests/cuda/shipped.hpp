@@ -107,7 +107,8 @@ void call_scores(const Policy& policy, const Tensors& x) {
     forward(policy, all, logits, matrix<space>(x.saved.data_handle(), 1, 5));
 }
 
-/// Codes of the first anchors, and hard ones of the queue as a few long rows.
+/// Codes of the first anchors, of the positives whose label is not 0, of the anchors as one row, and hard ones of the
+/// queue as few rows.
 template <class Policy, class Floats, class Doubles, class Halves>
 void call_sinkhorn(const Policy& policy, const Floats& f, const Doubles& d, const Halves& h) {
     using namespace selfsame;
@@ -116,6 +117,10 @@ void call_sinkhorn(const Policy& policy, const Floats& f, const Doubles& d, cons
     const auto first = [](const auto& x) { return matrix<space>(x.data_handle(), 12, x.extent(1)); };
     assign(policy, soft, first(f.anchors), first(f.to_anchors));
     assign(policy, soft, first(d.anchors), first(d.to_anchors));
+    const sinkhorn<> without_tolerance{.epsilon = 0.5};
+    const auto one = [](const auto& x) { return matrix<space>(x.data_handle(), 1, static_cast<index_t>(x.size())); };
+    assign(policy, without_tolerance, f.positives, f.to_positives, f.labels);
+    assign(policy, without_tolerance, one(f.anchors), one(f.to_anchors));
     const sinkhorn<log_domain, marginals::power_law, hard_codes> hard{.epsilon = 0.5};
     const auto rows = [](const auto& x) {
         return matrix<space>(x.data_handle(), 3, static_cast<index_t>(x.size()) / 3);

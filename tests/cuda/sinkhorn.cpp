@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <random>
+#include <string>
 #include <vector>
 
 #include "cluster/helpers.hpp"
@@ -20,16 +22,29 @@ using selfsame::log_domain;
 using selfsame::sinkhorn;
 namespace marginals = selfsame::marginals;
 
+// With room for blocks that live at the same time, and without: kernels one after the other.
+class cuda_sinkhorn : public ::testing::TestWithParam<index_t> {
+  protected:
+    void SetUp() override { blocks_at_once = GetParam(); }
+    void TearDown() override { blocks_at_once = 4; }
+};
+#if defined(__CUDACC__)
+INSTANTIATE_TEST_SUITE_P(on_gpu, cuda_sinkhorn, ::testing::Values(4));
+#else
+INSTANTIATE_TEST_SUITE_P(together, cuda_sinkhorn, ::testing::Values(4));
+INSTANTIATE_TEST_SUITE_P(in_turn, cuda_sinkhorn, ::testing::Values(0));
+#endif
+
 template <class From, class To>
 dense assign_on_device(const auto& options, const dense& scores, const std::vector<bool>& mask = {},
                        layout in = layout::packed, layout out = layout::packed) {
     stored<From> x(scores, in);
     stored<To> q(scores.rows, scores.width, out);
     const auto from = on_device(std::as_const(x).view());
+    const std::vector<unsigned char> values(mask.begin(), mask.end());
     if (mask.empty()) {
         selfsame::assign(where::policy(), options, from, on_device(q.view()));
     } else {
-        const std::vector<unsigned char> values(mask.begin(), mask.end());
         selfsame::assign(where::policy(), options, from, on_device(q.view()), on_device(values));
     }
     where::wait();
@@ -48,7 +63,7 @@ void expect_definition(const transport& how, std::size_t samples, std::size_t pr
         << samples << " x " << prototypes;
 }
 
-TEST(cuda_sinkhorn, is_the_definition) {
+TEST_P(cuda_sinkhorn, is_the_definition) {
     order_of_threads = 2;
     expect_definition<float>({}, 37, 700);
     expect_definition<float>({}, 1, 5);
@@ -61,7 +76,7 @@ TEST(cuda_sinkhorn, is_the_definition) {
     order_of_threads = 0;
 }
 
-TEST(cuda_sinkhorn, gives_prototypes_what_the_marginals_say) {
+TEST_P(cuda_sinkhorn, gives_prototypes_what_the_marginals_say) {
     const dense scores = rounded<float>(random_scores(20, 15, 4));
     std::vector<double> weights(15);
     for (std::size_t k = 0; k < 15; ++k) weights[k] = std::pow(static_cast<double>(k + 1), -1.5);
@@ -82,15 +97,36 @@ TEST(cuda_sinkhorn, gives_prototypes_what_the_marginals_say) {
 }
 
 // More chunks than one, several tiles of prototypes, and rows too long to be read four at once.
-TEST(cuda_sinkhorn, of_long_rows_is_the_definition) {
+TEST_P(cuda_sinkhorn, of_long_rows_is_the_definition) {
     enough_blocks = 2;
     expect_definition<float>({.iterations = 2}, 17, 1100);
     expect_definition<float>({.iterations = 2}, 9, 20000);
     enough_blocks = 4;
 }
 
+// Slices and groups of any number, few rows and none that count, in any layout.
+TEST_P(cuda_sinkhorn, of_any_shape_is_the_definition) {
+    std::mt19937 random(1);
+    const auto draw = [&](auto first, auto last) { return std::uniform_int_distribution(first, last)(random); };
+    for (int n = 0; n < 60; ++n) {
+        enough_blocks = blocks_at_once == 0 ? 4 : (blocks_at_once = draw(1, 6));
+        order_of_threads = draw(0, thread_orders - 1);
+        const auto samples = draw(std::size_t(1), std::size_t(n % 3 == 0 ? 10 : 120));
+        const auto prototypes = draw(std::size_t(1), std::size_t(n % 2 == 0 ? 60 : 1500));
+        transport how{.epsilon = 0.05 * draw(1, 20), .iterations = draw(1, 4)};
+        const int masked = draw(-3, 3);  // of four
+        for (std::size_t b = 0; b < samples && masked >= 0; ++b) how.mask.push_back(draw(0, 3) >= masked);
+        const auto any = [&] { return static_cast<layout>(draw(0, output_layouts - 1)); };
+        SCOPED_TRACE("case " + std::to_string(n) + ", " + std::to_string(enough_blocks) + " blocks");
+        expect_definition<float>(how, samples, prototypes, any(), any());
+        if (n % 5 == 0) expect_definition<selfsame::half, selfsame::bfloat16>(how, samples, prototypes, any(), any());
+    }
+    enough_blocks = 4;
+    order_of_threads = 0;
+}
+
 // Where terms overflow or vanish, and samples far from others.
-TEST(cuda_sinkhorn, takes_any_epsilon_in_both_domains) {
+TEST_P(cuda_sinkhorn, takes_any_epsilon_in_both_domains) {
     dense scores = rounded<float>(random_scores(30, 37, 5));
     for (std::size_t k = 0; k < 37; ++k) scores.row(4)[k] -= 6;
     scores = rounded<float>(scores);
@@ -105,7 +141,7 @@ TEST(cuda_sinkhorn, takes_any_epsilon_in_both_domains) {
     }
 }
 
-TEST(cuda_sinkhorn, passes_masked_samples_over) {
+TEST_P(cuda_sinkhorn, passes_masked_samples_over) {
     dense scores = rounded<float>(random_scores(23, 12, 8));
     transport how{.mask = std::vector<bool>(23, true)};
     for (const std::size_t b : {0u, 8u, 9u, 10u, 11u, 22u}) how.mask[b] = false;
@@ -117,7 +153,7 @@ TEST(cuda_sinkhorn, passes_masked_samples_over) {
     EXPECT_EQ(none.values, std::vector<double>(none.values.size(), 0));
 }
 
-TEST(cuda_sinkhorn, of_infinite_and_missing_scores_is_the_limit) {
+TEST_P(cuda_sinkhorn, of_infinite_and_missing_scores_is_the_limit) {
     dense scores = rounded<float>(random_scores(14, 10, 9));
     for (std::size_t k = 0; k < 10; ++k) scores.row(3)[k] = -INFINITY;
     for (std::size_t b = 0; b < 14; ++b) scores.row(b)[7] = -INFINITY;
@@ -135,7 +171,7 @@ TEST(cuda_sinkhorn, of_infinite_and_missing_scores_is_the_limit) {
     }
 }
 
-TEST(cuda_sinkhorn, hard_codes_are_the_first_largest) {
+TEST_P(cuda_sinkhorn, hard_codes_are_the_first_largest) {
     dense scores = rounded<float>(random_scores(15, 600, 10));
     for (std::size_t b = 0; b < 15; ++b) std::copy_n(scores.row(b), 300, scores.row(b) + 300);  // two largest
     for (std::size_t k = 0; k < 600; ++k) scores.row(1)[k] = -INFINITY;
@@ -150,7 +186,7 @@ TEST(cuda_sinkhorn, hard_codes_are_the_first_largest) {
     }
 }
 
-TEST(cuda_sinkhorn, stops_at_the_tolerance) {
+TEST_P(cuda_sinkhorn, stops_at_the_tolerance) {
     const dense scores = rounded<float>(random_scores(40, 24, 11));
     const auto after = [&](int n) { return sinkhorn_reference(scores, {.iterations = n}); };
     const double tolerance = std::sqrt(marginal_error(after(3), {}) * marginal_error(after(4), {}));
@@ -161,7 +197,7 @@ TEST(cuda_sinkhorn, stops_at_the_tolerance) {
 }
 
 // Positions are problems of their own; their codes take the place of the scores, the same bits in any order of threads.
-TEST(cuda_sinkhorn, positions_in_place_are_deterministic) {
+TEST_P(cuda_sinkhorn, positions_in_place_are_deterministic) {
     constexpr std::size_t positions = 3, samples = 19, prototypes = 30;
     const dense scores = rounded<float>(random_scores(positions * samples, prototypes, 12));
     std::vector<unsigned char> mask(positions * samples, 1);
@@ -194,7 +230,7 @@ TEST(cuda_sinkhorn, positions_in_place_are_deterministic) {
     }
 }
 
-TEST(cuda_sinkhorn, of_nothing_does_nothing_and_refuses_other_shapes) {
+TEST_P(cuda_sinkhorn, of_nothing_does_nothing_and_refuses_other_shapes) {
     std::vector<float> x(12), q(12);
     const auto rows = [](auto& v, index_t n, index_t k) {
         return selfsame::matrix<selfsame::memory_space::device>(v.data(), n, k);

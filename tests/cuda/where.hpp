@@ -23,6 +23,7 @@ struct in_fibers {
         fibers_of<Warpgroups> p;
         p.order = orders[order_of_threads];
         p.enough_blocks = enough_blocks;
+        p.room = blocks_at_once;
         p.slab_columns = slab_columns;
         return p;
     }

@@ -1,6 +1,8 @@
 // Calls of the host's engines in a unit of nvcc's: its front end crashes on some of what g++ and clang take.
 #include <thrust/execution_policy.h>
 
+#include "selfsame/augment/augment.hpp"
+#include "selfsame/augment/recipes.hpp"
 #include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/energy/energy.hpp"
 #include "selfsame/objective/info_nce.hpp"
@@ -47,4 +49,11 @@ void energies(const float* x, const int* labels, float* g, float* loss) {
                    energy_samples{vector(g, 8), vector(g + 8, 8)});
     value_and_grad(ctx, denoising_score_matching{.sigma = 1}, noisy_scores{rows(x), rows(x)}, *loss,
                    noisy_scores{rows(g), none{}});
+}
+void images(const unsigned char* x, float* views) {
+    augment::apply(ctx, augment::recipes::simclr, view(x, std::array<index_t, 4>{2, 40, 50, 3}), 0, augment::key{},
+                   view(views, std::array<index_t, 4>{2, 3, 224, 224}));
+    augment::apply(ctx, augment::pipeline{augment::rotation{}, augment::equalize{}},
+                   view(x, std::array<index_t, 4>{2, 40, 50, 3}), 0, augment::key{},
+                   view(views, std::array<index_t, 4>{2, 3, 40, 50}));
 }

@@ -48,13 +48,15 @@ class recording {
     /// Memory that is written before it is read.
     void scratch(const std::string& name, bytes memory) { place(name, "u8", memory.size(), memory, "-"); }
 
-    /// `kernel`: its readable name, or a part that no other kernel's name has; `shared`: dynamic bytes.
+    /// `kernel`: its readable name, or a part that no other kernel's name has; `shared`: dynamic bytes; `together`:
+    /// all blocks live at the same time.
     void launch(const std::string& kernel, extents grid, extents block, std::size_t shared,
-                std::initializer_list<bytes> parameters) {
+                std::initializer_list<bytes> parameters, bool together = false) {
         const auto list = [](const extents& e) {
             return std::to_string(e[0]) + "," + std::to_string(e[1]) + "," + std::to_string(e[2]);
         };
-        add("launch " + list(grid) + " " + list(block) + " " + std::to_string(shared) + " " + kernel);
+        add((together ? "cooperative " : "launch ") + list(grid) + " " + list(block) + " " + std::to_string(shared) +
+            " " + kernel);
         for (const bytes& p : parameters) add("parameter " + hex(p) + pointers(p));
     }
 

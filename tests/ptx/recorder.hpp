@@ -64,7 +64,11 @@ struct selfsame::device::machine<selfsame_tests::recorder> {
 #endif
 #endif
         to->launch("run<" + selfsame_tests::readable(typeid(Kernel)) + ">(", {blocks, 1, 1}, {Kernel::threads, 1, 1},
-                   dynamic, {std::as_bytes(std::span(&told, 1))});
+                   dynamic, {std::as_bytes(std::span(&told, 1))}, selfsame::device::lives_together<Kernel>);
+    }
+    template <class Kernel>
+    bool has_room(index_t) const {
+        return true;
     }
     selfsame_tests::recording* to;
 };

@@ -3,14 +3,15 @@
 #include "selfsame/cluster/sinkhorn.hpp"
 #include "selfsame/engine/cuda/machine.hpp"
 #include "selfsame/engine/cuda/row_kernels.hpp"
-#include "selfsame/engine/cuda/transport_kernels.hpp"
+#include "selfsame/engine/cuda/transport_iterations.hpp"
 
 /// \file
 /// `assign` on a device: kernels one after the other, without a wait. Nothing is returned. With a tolerance all
 /// iterations are launched, and a position that has converged does nothing in those left. Given marginals are of device
 /// memory and not looked at before: where they have no sum > 0 codes are NaN.
 /// Working memory is 2 K values for each of 132 chunks of samples at most (for each position, where there are more of
-/// them).
+/// them). In float, with up to 67,584 prototypes, without a tolerance, the iterations of each of up to four positions
+/// are one kernel if the GPU has room for all its blocks, which takes 16 bytes more for each sample and 512 prototypes.
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -38,24 +39,34 @@ auto weights_of(const marginals::given<W>& m) {
     return given_weights<typename decltype(w)::element_type>{values_of(w)};
 }
 
-template <class T, class Options, class Context>
+template <class T, class E, class G, class Mask, class Options, class Context>
 class transport_call {
     using policy = decltype(Context::policy);
     static constexpr bool logarithmic = Options::domain::logarithmic, one_hot = Options::codes::one_hot;
+    static constexpr bool has_kernel = std::is_same_v<T, float>;  // of all iterations
+    using at_once = std::conditional_t<has_kernel, iterate_together<E, G, Mask, !one_hot>, void>;
 
   public:
     transport_call(const Context& ctx, const Options& options, index_t positions, index_t samples, index_t prototypes)
         : machine_(ctx.policy), options_(options), positions_(positions), samples_(samples), prototypes_(prototypes) {
-        constexpr index_t fewest = 8;  // samples of a chunk
-        const index_t wanted = (std::max)(machine_.enough_blocks / positions, index_t(1));
-        chunk_ = blocks_for(samples, (std::min)(wanted, blocks_for(samples, fewest)));
+        if constexpr (has_kernel) {
+            constexpr index_t few = 4;  // more share the multiprocessors better at once
+            if (positions <= few && options.tolerance == 0) {
+                parts_ = transport_parts::of(samples, prototypes, machine_.enough_blocks);
+                if (!machine_.template has_room<at_once>(parts_.blocks())) parts_ = {};
+            }
+        }
+        constexpr index_t fewest = 8, each_multiprocessor = 16;  // samples of a chunk; blocks
+        const index_t narrow = blocks_for(prototypes, reduce_prototypes<T, E, Mask>::threads);
+        const index_t blocks = parts_.slices == 0 ? machine_.enough_blocks / positions
+                                                  : each_multiprocessor * machine_.enough_blocks / (narrow * positions);
+        chunk_ = blocks_for(samples, (std::min)((std::max)(blocks, index_t(1)), blocks_for(samples, fewest)));
         chunks_ = blocks_for(samples, chunk_);
         scratch_count count;
         lay_out(count);
         bytes_ = count.bytes();
     }
 
-    template <class E, class G, class Mask>
     void run(const policy& p, const strided_positions<const E>& scores, const strided_positions<G>& codes,
              const Mask& mask) {
         scratch<policy> memory(p, bytes_);
@@ -63,33 +74,59 @@ class transport_call {
         const transport_scores<T, E, Mask> x{
             {1.44269504088896340736 / options_.epsilon}, scores, mask, samples_, prototypes_, chunks_, chunk_};
         const auto weights = weights_of(options_.marginals);
-        int *stopped = stopped_, *stops = stopped_ + positions_;
         const index_t narrow = blocks_for(prototypes_, reduce_prototypes<T, E, Mask>::threads);
-        const index_t wide = blocks_for(prototypes_, transport_threads);
         const auto of = [&](index_t tiles) {
             return prototype_sums<T>{prototypes_, chunks_, tiles, sums_, counted_, potential_, share_};
         };
         machine_.launch(1, fill_shares<T, std::remove_const_t<decltype(weights)>>{weights, prototypes_, share_});
         machine_.launch(positions_ * chunks_ * narrow,
                         reduce_prototypes<T, E, Mask>{x, narrow, sums_, levels_, counted_});
-        machine_.launch(positions_ * narrow, start_potentials<T>{of(narrow), levels_, stopped});
+        machine_.launch(positions_ * narrow, start_potentials<T>{of(narrow), levels_, stopped_});
+        if (parts_.slices > 0) {
+            iterate_at_once(x, codes, of(narrow));
+            if (!one_hot) return;
+        } else {
+            iterate(x, of(blocks_for(prototypes_, transport_threads)));
+        }
+        machine_.launch(positions_ * samples_, write_codes<T, E, G, Mask, logarithmic, one_hot>{x, codes, potential_});
+    }
+
+  private:
+    void iterate_at_once(const transport_scores<T, E, Mask>& x, const strided_positions<G>& codes,
+                         const prototype_sums<T>& of) const {
+        if constexpr (has_kernel) {
+            const auto aligned = [&]<class V>(const strided_positions<V>& rows) {
+                return rows.step == 1 && rows.row_step % 4 == 0 && rows.position_step % 4 == 0 &&
+                       prototypes_ % 4 == 0 &&
+                       reinterpret_cast<std::uintptr_t>(rows.data) % alignof(quad<std::remove_const_t<V>>) == 0;
+            };
+            const index_t count = messages();
+            machine_.launch(clear_messages::blocks(count), clear_messages{{}, messages_, count});
+            for (index_t p = 0; p < positions_; ++p) {
+                machine_.launch(parts_.blocks(),
+                                at_once{x, of, codes, parts_, p, options_.iterations - 1,
+                                        static_cast<std::uint32_t>(p * options_.iterations), aligned(x.scores),
+                                        aligned(codes), messages_, messages_ + 2 * parts_.row_messages(samples_)});
+            }
+        }
+    }
+    void iterate(const transport_scores<T, E, Mask>& x, const prototype_sums<T>& of) const {
         using iteration = sum_elements<T, E, Mask, logarithmic>;
         // What the blocks have read is to be in the second level's cache still.
         constexpr index_t cached = index_t(192) << 10;
         const index_t step =
             (std::max)(index_t(1), (std::min)(index_t(iteration::together),
                                               cached / (prototypes_ * static_cast<index_t>(sizeof(E)))));
+        int *stopped = stopped_, *stops = stopped_ + positions_;
         for (int i = 1; i < options_.iterations; ++i) {
             machine_.launch(positions_ * chunks_, iteration{x, step, potential_, sums_, stopped});
-            machine_.launch(positions_ * wide, add_chunks<T>{of(wide), errors_, stopped});
-            machine_.launch(positions_ * wide,
-                            correct_potentials<T>{of(wide), options_.tolerance, errors_, stopped, stops});
+            machine_.launch(positions_ * of.tiles, add_chunks<T>{of, errors_, stopped});
+            machine_.launch(positions_ * of.tiles,
+                            correct_potentials<T>{of, options_.tolerance, errors_, stopped, stops});
             std::swap(stopped, stops);
         }
-        machine_.launch(positions_ * samples_, write_codes<T, E, G, Mask, logarithmic, one_hot>{x, codes, potential_});
     }
-
-  private:
+    index_t messages() const { return 2 * (parts_.row_messages(samples_) + parts_.column_messages(prototypes_)); }
     template <class Memory>
     void lay_out(Memory& memory) {
         const index_t sums = positions_ * chunks_ * prototypes_;
@@ -100,16 +137,19 @@ class transport_call {
         errors_ = memory.template take<double>(positions_ * blocks_for(prototypes_, transport_threads));
         counted_ = memory.template take<index_t>(positions_ * chunks_);
         stopped_ = memory.template take<int>(2 * positions_);
+        messages_ = memory.template take<message>(messages());
     }
 
     device::machine<policy> machine_;
     const Options& options_;
     index_t positions_, samples_, prototypes_, chunk_ = 0, chunks_ = 0;
+    transport_parts parts_{};  // slices: 0 where kernels follow one another
     std::size_t bytes_ = 0;
     T *potential_ = nullptr, *share_ = nullptr, *sums_ = nullptr, *levels_ = nullptr;
     double* errors_ = nullptr;
     index_t* counted_ = nullptr;
     int* stopped_ = nullptr;
+    message* messages_ = nullptr;
 };
 
 template <class X>
@@ -151,8 +191,11 @@ struct sinkhorn_engine<Context> {
             const auto x = device::positions_of(scores);
             return device::strided_positions<const E>{x.data, x.position_step, x.row_step, x.step};
         }();
-        device::transport_call<T, Options, Context>(c, options, positions, samples, prototypes)
-            .run(c.policy, from, device::positions_of(codes), device::mask_of(mask));
+        const auto to = device::positions_of(codes);
+        const auto counts = device::mask_of(mask);
+        device::transport_call<T, E, typename Q::value_type, std::remove_const_t<decltype(counts)>, Options, Context>(
+            c, options, positions, samples, prototypes)
+            .run(c.policy, from, to, counts);
     }
 };
 

@@ -292,6 +292,22 @@ constexpr V log(V x) {
     return select(x < V(S(0)), V(limits::quiet_NaN()), r);
 }
 
+/// Logarithm to base 2; on a device floats are within 2^-22 of it, and those below the smallest normal number give
+/// -inf.
+template <class V>
+constexpr V log2(V x) {
+#if defined(__CUDA_ARCH__)
+    if constexpr (std::is_same_v<V, float>) {
+        if (!std::is_constant_evaluated()) {
+            float r;
+            asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+            return r;
+        }
+    }
+#endif
+    return log(x) * V(scalar_t<V>(1.44269504088896340736));
+}
+
 /// log(1 + u) for u in [0, 1], accurate for small u.
 template <class V>
 constexpr V log1p_unit(V u) {

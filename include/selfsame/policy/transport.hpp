@@ -50,21 +50,15 @@ struct transport_terms {
     template <class V>
     static constexpr V first_potential(V total, V level, V wanted) {
         using T = math::scalar_t<V>;
-        const V c = math::select(total == V(T(0)), V(T(0)), log2(wanted) - level - log2(total));
+        const V c = math::select(total == V(T(0)), V(T(0)), math::log2(wanted) - level - math::log2(total));
         return math::select(wanted == V(T(0)), V(-std::numeric_limits<T>::infinity()), c);
     }
     /// The next one, from the sum of the prototype's elements.
     template <class V>
     static constexpr V next_potential(V c, V total, V wanted) {
         const V zero(math::scalar_t<V>(0));
-        const V next = c + log2(wanted / total);
+        const V next = c + math::log2(wanted / total);
         return math::select(wanted == zero, c, math::select(total == zero, c, next));
-    }
-
-  private:
-    template <class V>
-    static constexpr V log2(V x) {
-        return math::log(x) * V(math::scalar_t<V>(1.44269504088896340736));
     }
 };
 

@@ -74,6 +74,7 @@ class Block:
             if not self.ready and not self._release():
                 raise self._deadlock()
             group = self.ready.popleft()
+            group.blocked = False
             self._run_group(group)
             if stop is not None and self.steps >= stop and self.root.pending:
                 return False

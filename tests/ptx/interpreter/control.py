@@ -157,10 +157,21 @@ def _barrier(instruction):
 
 # Memory is coherent and in order here, and nothing is cached.
 @opcode(
-    "membar", "fence", "prefetch", "prefetchu", "nanosleep", "discard", "applypriority", "pmevent", "griddepcontrol"
+    "membar", "fence", "prefetch", "prefetchu", "discard", "applypriority", "pmevent", "griddepcontrol"
 )
 def _nothing(instruction):
     return lambda block, group, mask: None
+
+
+@opcode("nanosleep")
+def _sleep(instruction):
+    """Whoever sleeps waits for what others do: they go first."""
+
+    def run(block, group, mask):
+        group.blocked = True
+        block.ready.append(group)
+
+    return run
 
 
 @opcode("setmaxnreg")

@@ -4,7 +4,7 @@ A recording is text, a line each:
 
     case NAME
     buffer NAME TYPE COUNT HEX|-           "-": not initialised
-    launch GX,GY,GZ BX,BY,BZ SHARED KERNEL
+    launch|cooperative GX,GY,GZ BX,BY,BZ SHARED KERNEL
     parameter HEX [OFFSET BUFFER INTO]...  the 8 bytes at OFFSET point INTO bytes behind BUFFER's begin
     expect BUFFER TOLERANCE HEX            the distance relative to the expected values, in the 2-norm
 
@@ -26,6 +26,7 @@ class Launch:
     block: tuple
     shared: int
     kernel: str
+    cooperative: bool = False
     parameters: list = field(default_factory=list)
 
 
@@ -52,10 +53,10 @@ def read(lines):
                 if len(raw) != size:
                     raise PtxError(f"buffer {name}: {size} bytes expected, {len(raw)} found")
                 cases[-1].buffers[name] = (type_name, raw)
-            elif kind == "launch":
+            elif kind in ("launch", "cooperative"):
                 grid, block, shared, kernel = rest.split(" ", 3)
                 extents = [tuple(map(int, text.split(","))) for text in (grid, block)]
-                cases[-1].launches.append(Launch(*extents, int(shared), kernel))
+                cases[-1].launches.append(Launch(*extents, int(shared), kernel, kind == "cooperative"))
             elif kind == "parameter":
                 data, *pointers = rest.split()
                 targets = [(int(o), b, int(i)) for o, b, i in zip(pointers[::3], pointers[1::3], pointers[2::3])]
@@ -107,8 +108,8 @@ def kernel_named(machine, name):
     return found[0]
 
 
-def execute(machine, case, **options):
-    """Runs a case's launches. Returns its buffers by name, and the kernels that ran."""
+def execute(machine, case, cooperative=False, **options):
+    """Runs a case's launches, with all blocks at once where a launch or the caller says so. Returns its buffers by name, and the kernels that ran."""
     buffers = {name: machine.buffer(raw) for name, (_, raw) in case.buffers.items()}
     ran = []
     for launch in case.launches:
@@ -119,7 +120,7 @@ def execute(machine, case, **options):
                 data[offset : offset + 8] = (buffers[name].address + into).to_bytes(8, "little")
             parameters.append(bytes(data))
         kernel = kernel_named(machine, launch.kernel)
-        machine.launch(kernel, launch.grid, launch.block, parameters, shared=launch.shared, **options)
+        machine.launch(kernel, launch.grid, launch.block, parameters, launch.shared, cooperative or launch.cooperative, **options)
         ran.append(kernel)
     return {name: machine.read(buffer) for name, buffer in buffers.items()}, ran
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 
 #include "selfsame/core/tensor.hpp"
 
@@ -107,6 +108,31 @@ concept block_context = requires(C& c, const C& k, float x, float& shared_value)
     { c.read(shared_value) } -> std::same_as<float>;
     { c.write(shared_value, x) } -> std::same_as<void>;
 };
+
+/// Between blocks: a value and the number of what it is of, seen both or neither.
+struct alignas(8) message {
+    float value;
+    std::uint32_t number;
+};
+
+/// What a block sees of others that live at the same time, which those of a `cooperative` kernel do.
+template <class C>
+concept grid_context = block_context<C> && requires(C& c, message& to, const message& from) {
+    { c.tell(to, message{}) } -> std::same_as<void>;
+    // What is told so far.
+    { c.look(from) } -> std::same_as<message>;
+    // What is told under a number, once it is.
+    { c.hear(from, 1u) } -> std::same_as<float>;
+};
+/// Whether a kernel's blocks have to live at the same time.
+template <class Kernel>
+inline constexpr bool lives_together = [] {
+    if constexpr (requires { Kernel::cooperative; }) {
+        return static_cast<bool>(Kernel::cooperative);
+    } else {
+        return false;
+    }
+}();
 
 /// The sum over the lanes of a warp, the same bits in all of them.
 template <block_context C, class T>

@@ -63,6 +63,24 @@ class device_context {
     /// To a value in global memory, to which other threads may add.
     __device__ void add_to(std::uint32_t& value, std::uint32_t x) { atomicAdd(&value, x); }
 
+    __device__ void tell(message& to, message m) {
+        asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(__cvta_generic_to_global(&to)),
+                     "l"(__builtin_bit_cast(std::uint64_t, m))
+                     : "memory");
+    }
+    __device__ message look(const message& from) {
+        std::uint64_t m;
+        asm volatile("ld.relaxed.gpu.global.b64 %0, [%1];" : "=l"(m) : "l"(__cvta_generic_to_global(&from)) : "memory");
+        return __builtin_bit_cast(message, m);
+    }
+    __device__ float hear(const message& from, std::uint32_t number) {
+        for (;;) {
+            const message m = look(from);
+            if (m.number == number) return m.value;
+            __nanosleep(32);
+        }
+    }
+
     template <class U>
     __device__ void copy_async(U* to, const U* from, bool there) {
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address(to)),
@@ -249,21 +267,54 @@ struct machine<Policy> {
     void launch(index_t blocks, const Kernel& kernel) const {
         static_assert(std::is_trivially_copyable_v<Kernel> && sizeof(Kernel) <= 4096);
         if (blocks == 0) return;
-        constexpr std::size_t bytes =
-            sizeof(typename Kernel::shared) <= free_shared_bytes ? 0 : sizeof(typename Kernel::shared);
-        if constexpr (bytes > 0) {
-            if (cudaFuncSetAttribute(run<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                     static_cast<int>(bytes)) != cudaSuccess) {
-                static_cast<void>(cudaGetLastError());
-                throw std::runtime_error(std::string("selfsame: ") + Kernel::name + ": this GPU has less than the " +
-                                         std::to_string(bytes) + " bytes of shared memory a block that it wants");
-            }
+        if (!has_shared<Kernel>()) {
+            throw std::runtime_error(std::string("selfsame: ") + Kernel::name + ": this GPU has less than the " +
+                                     std::to_string(shared_bytes<Kernel>) +
+                                     " bytes of shared memory a block that it wants");
         }
-        run<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, bytes, stream>>>(kernel);
-        check_launch(Kernel::name, cudaGetLastError());
+        if constexpr (lives_together<Kernel>) {
+            void* arguments[] = {const_cast<Kernel*>(&kernel)};
+            check_launch(Kernel::name,
+                         cudaLaunchCooperativeKernel(run<Kernel>, static_cast<unsigned>(blocks), Kernel::threads,
+                                                     arguments, shared_bytes<Kernel>, stream));
+        } else {
+            run<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, shared_bytes<Kernel>, stream>>>(kernel);
+            check_launch(Kernel::name, cudaGetLastError());
+        }
+    }
+
+    /// Whether so many blocks can live at the same time.
+    template <class Kernel>
+    bool has_room(index_t blocks) const {
+        int gpu = 0, multiprocessors = 0, each = 0;
+        const bool known =
+            has_shared<Kernel>() && cudaGetDevice(&gpu) == cudaSuccess &&
+            cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, gpu) == cudaSuccess &&
+            cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, run<Kernel>, Kernel::threads, shared_bytes<Kernel>) ==
+                cudaSuccess;
+        if (!known) static_cast<void>(cudaGetLastError());
+        return known && blocks <= index_t(multiprocessors) * each;
     }
 
     cudaStream_t stream;
+
+  private:
+    /// What is asked for at a launch.
+    template <class Kernel>
+    static constexpr std::size_t shared_bytes =
+        sizeof(typename Kernel::shared) <= free_shared_bytes ? 0 : sizeof(typename Kernel::shared);
+
+    template <class Kernel>
+    static bool has_shared() {
+        if constexpr (shared_bytes<Kernel> > 0) {
+            if (cudaFuncSetAttribute(run<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                     static_cast<int>(shared_bytes<Kernel>)) != cudaSuccess) {
+                static_cast<void>(cudaGetLastError());
+                return false;
+            }
+        }
+        return true;
+    }
 };
 
 }  // namespace device

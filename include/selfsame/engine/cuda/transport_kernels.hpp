@@ -113,8 +113,10 @@ struct start_potentials {
         if (k >= of.prototypes) return;
         const T *s = of.sums_of(p) + k, *l = levels + p * of.chunks * of.prototypes + k;
         T top = l[0];
+        SELFSAME_UNROLL(8)
         for (index_t n = 1; n < of.chunks; ++n) top = (math::max)(top, l[n * of.prototypes]);
         T total = T(0);
+        SELFSAME_UNROLL(8)
         for (index_t n = 0; n < of.chunks; ++n) {
             total += s[n * of.prototypes] * selfsame::detail::transport_terms::map(l[n * of.prototypes], top);
         }

@@ -54,12 +54,10 @@ SELFSAME_INLINE void load_pairs(const float* from, const std::int32_t (&place)[w
 #endif
         const pairs x = __builtin_ia32_gathersiv8df(pairs{}, from, n, all, 4);
 #else
-        pairs x{};
-        for (std::int32_t k = 0; k < half; ++k) {
-            double two;
-            std::memcpy(&two, from + p[k], sizeof(two));
-            x[k] = two;
-        }
+        double two[half];
+        for (std::int32_t k = 0; k < half; ++k) std::memcpy(two + k, from + p[k], sizeof(double));
+        pairs x;
+        std::memcpy(&x, two, sizeof(x));
 #endif
         return batch<float>(reinterpret_cast<batch<float>::native>(x));
     };
