@@ -25,7 +25,7 @@ import time
 import torch
 from subjects import all_subjects
 
-SANITIZER_SECONDS = 30
+SANITIZER_SECONDS = 60
 
 
 def milliseconds(call, least=5, budget=1500.0):
@@ -77,6 +77,8 @@ def run_tests(program, tools):
         if tool is not None and sanitizer is None:
             continue
         command = [program] if tool is None else [sanitizer, "--tool", tool, "--error-exitcode", "9", program]
+        if tool == "racecheck":
+            command.append("--gtest_filter=-*any_shape*")  # of many cases, for which it takes minutes
         begin = time.time()
         try:
             result = subprocess.run(command, capture_output=True, text=True, timeout=300 if tool is None else SANITIZER_SECONDS)

@@ -35,7 +35,7 @@ def unset(x):
 
 
 def relative(pairs):
-    return [float((x.detach().double() - y).norm() / y.norm()) for x, y in pairs]
+    return [float((x.detach().double() - y.detach()).norm() / y.detach().norm()) for x, y in pairs]
 
 
 def with_gradients(function, inputs):
@@ -427,22 +427,33 @@ class Simclr:
 
 def all_subjects(bridge):
     """Name, the number of rows, how a subject of that many rows is made, and the errors that are allowed."""
-    bf, f32 = torch.bfloat16, torch.float32
-    of = lambda dtype: "/bfloat16" if dtype == bf else "/float"
     cases = []
-    for subject, n, d, m, dtype in [
-        ("clip", 32768, 768, 0, bf), ("ntxent", 32768, 768, 0, bf), ("clip", 4096, 512, 0, bf),
-        ("ntxent", 4096, 128, 0, bf), ("moco", 256, 128, 65536, bf), ("clip", 4096, 512, 0, f32),
-        ("ntxent", 4096, 128, 0, f32), ("moco", 256, 128, 65536, f32)]:
-        name = f"{subject}/N:{n}/D:{d}" + (f"/M:{m}" if m else "") + of(dtype)
-        make = lambda n, s=subject, d=d, m=m, t=dtype: Pairs(bridge, s, n, d, m, t)
-        cases.append((name, n, make, 8e-3 if dtype == bf else 1e-5))
-    for n, d, dtype in [(16384, 32768, f32), (16384, 32768, bf), (1 << 20, 100, f32)]:
-        make = lambda n, d=d, t=dtype: Rows(bridge, n, d, t)
-        cases.append((f"free_energy/N:{n}/K:{d}" + of(dtype), n, make, 4e-3 if dtype == bf else 1e-5))
-    for n, k in [(4096, 3000), (4096, 65536)]:
-        cases.append((f"sinkhorn/B:{n}/K:{k}/float", n, lambda n, k=k: Sinkhorn(bridge, n, k), 3e-5))
-    cases.append(("dino/B:256/K:65536/views:2+10/float", 256, lambda n: Dino(bridge, n, 65536), 3e-5))
-    cases.append(("swav/B:512/K:3000/D:128/views:2+6/float", 512, lambda n: Swav(bridge, n, 3000, 128), 3e-5))
-    cases.append(("simclr224/images:2048/from:375x500", 2048, lambda n: Simclr(bridge, n), 1e-3))
+
+    def pairs(subject, n, d, m=0, dtype=torch.bfloat16):
+        name = f"{subject}/N:{n}/D:{d}" + (f"/M:{m}" if m else "")
+        rounded = dtype == torch.bfloat16
+        make = lambda rows: Pairs(bridge, subject, rows, d, m, dtype)
+        cases.append((name + ("/bfloat16" if rounded else "/float"), n, make, 8e-3 if rounded else 1e-5))
+
+    def rows(n, k, dtype=torch.float32):
+        rounded = dtype == torch.bfloat16
+        name = f"free_energy/N:{n}/K:{k}" + ("/bfloat16" if rounded else "/float")
+        cases.append((name, n, lambda rows: Rows(bridge, rows, k, dtype), 4e-3 if rounded else 1e-5))
+
+    pairs("clip", 32768, 768)
+    pairs("ntxent", 32768, 768)
+    for n, k in [(4096, 65536), (4096, 3000)]:
+        cases.append((f"sinkhorn/B:{n}/K:{k}/float", n, lambda rows, k=k: Sinkhorn(bridge, rows, k), 3e-5))
+    cases.append(("simclr224/images:1024/from:375x500", 1024, lambda rows: Simclr(bridge, rows), 1e-3))
+    cases.append(("dino/B:256/K:65536/views:2+10/float", 256, lambda rows: Dino(bridge, rows, 65536), 3e-5))
+    cases.append(("swav/B:512/K:3000/D:128/views:2+6/float", 512, lambda rows: Swav(bridge, rows, 3000, 128), 3e-5))
+    rows(16384, 32768)
+    rows(16384, 32768, torch.bfloat16)
+    rows(1 << 20, 100)
+    pairs("clip", 4096, 512)
+    pairs("ntxent", 4096, 128)
+    pairs("moco", 256, 128, 65536)
+    pairs("clip", 4096, 512, dtype=torch.float32)
+    pairs("ntxent", 4096, 128, dtype=torch.float32)
+    pairs("moco", 256, 128, 65536, torch.float32)
     return cases

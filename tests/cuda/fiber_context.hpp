@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <random>
 #include <type_traits>
 #include <typeinfo>
+#include <vector>
 
 #include "selfsame/engine/cuda/fragments.hpp"
 #include "shared_shadow.hpp"
@@ -356,16 +359,21 @@ void run_in_fibers(index_t blocks, const Kernel& kernel, thread_order order = {}
         std::vector<fiber_block*> left;
         for (index_t rank = 0; rank < blocks; ++rank) {
             all.push_back(std::make_unique<block>(kernel));
-            left.push_back(&all.back()->begin(order.how == thread_order::reverse ? blocks - 1 - rank : rank, order));
+            left.push_back(&all.back()->begin(rank, order));
         }
-        while (!left.empty()) {
-            bool any = false;
-            std::erase_if(left, [&](fiber_block* b) {
-                const auto p = b->step();
-                any = any || p != fiber_block::progress::none;
-                return p == fiber_block::progress::done;
-            });
-            if (!any) throw kernel_error(left[0]->unheard());
+        // Each as far as it can go before the next, or a step of any.
+        if (order.how == thread_order::reverse) std::reverse(left.begin(), left.end());
+        const bool shuffles = order.how == thread_order::shuffled;
+        std::mt19937 random(order.seed);
+        for (std::size_t in_vain = 0; !left.empty();) {
+            if (shuffles) std::swap(left[0], left[random() % left.size()]);
+            fiber_block* const now = left[0];
+            auto p = now->step();
+            while (!shuffles && p == fiber_block::progress::made) p = now->step();
+            in_vain = p == fiber_block::progress::none ? in_vain + 1 : 0;
+            left.erase(left.begin());
+            if (p != fiber_block::progress::done) left.push_back(now);
+            if (in_vain > 100 * left.size()) throw kernel_error(left[0]->unheard());
         }
     }
 }

@@ -2,6 +2,9 @@
 
 #include <thrust/execution_policy.h>
 #include <thrust/system/cpp/execution_policy.h>
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <typeinfo>
@@ -25,6 +28,19 @@ struct fibers_of : thrust::system::cpp::detail::execution_policy<fibers_of<Warpg
     index_t room = 4;  // for blocks that live at the same time
 };
 using fibers = fibers_of<false>;
+
+/// Scratch memory begins as what an earlier call may have left there: NaN, each told as the first message.
+template <class T, bool W>
+thrust::pair<T*, std::ptrdiff_t> get_temporary_buffer(fibers_of<W>&, std::ptrdiff_t count) {
+    const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
+    auto* const words = static_cast<std::uint64_t*>(std::malloc(bytes + sizeof(std::uint64_t)));
+    std::fill_n(words, bytes / sizeof(std::uint64_t) + 1, std::uint64_t(1) << 32 | 0x7fffffff);
+    return {reinterpret_cast<T*>(words), count};
+}
+template <bool W, class Pointer>
+void return_temporary_buffer(fibers_of<W>&, Pointer p, std::ptrdiff_t) {
+    std::free(thrust::raw_pointer_cast(p));
+}
 
 /// Types of the kernels that were launched.
 inline std::set<std::string>& launched() {

@@ -87,7 +87,8 @@ struct iterate_together {
         const bool mine = c.thread() < rows.columns;
         float* const column = of.potential + position * x.prototypes;
         const float wanted = mine ? of.target(position, k) : 0.0f;
-        float potential = mine ? column[k] : lowest;
+        // Others have no terms, whatever is loaded of them.
+        float potential = mine ? column[k] : none;
         c.write(s.potential[c.thread()], potential);
         for (int n = 1; n <= iterations; ++n) {
             const std::uint32_t number = before + static_cast<std::uint32_t>(n);
@@ -185,7 +186,7 @@ struct iterate_together {
             if (row < rows.end) {
                 const int after = next(row + warps, rows.end);
                 const part ahead = load_if(after);
-                const float sum = make(c, rows, now, potential, made % depth);
+                const float sum = make(c, now, potential, made % depth);
                 if (c.lane() == 0) c.tell(told[index_t(row) * parts.slices + rows.slice], {sum, n});
                 ++made;
                 now = ahead;
@@ -245,16 +246,14 @@ struct iterate_together {
 
     /// Terms of a row, those of each lane relative to its largest, and the logarithm of the sum of all.
     template <grid_context C>
-    SELFSAME_DEVICE float make(C& c, const slice_rows& rows, const part& p, const float (&potential)[quads][4],
-                               int slot) const {
+    SELFSAME_DEVICE float make(C& c, const part& p, const float (&potential)[quads][4], int slot) const {
         auto& s = c.template shared<shared>();
         float y[quads][4], level = lowest;
         SELFSAME_UNROLL_ALL
         for (int q = 0; q < quads; ++q) {
             SELFSAME_UNROLL_ALL
             for (int e = 0; e < 4; ++e) {
-                const bool there = column_of(c, q) + e < rows.columns;
-                y[q][e] = there ? x.terms.logit(element_cast<float>(p.v[q].v[e]), potential[q][e]) : none;
+                y[q][e] = x.terms.logit(element_cast<float>(p.v[q].v[e]), potential[q][e]);
                 level = (math::max)(level, y[q][e]);
             }
         }

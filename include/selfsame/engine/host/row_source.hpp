@@ -150,7 +150,7 @@ class row_source {
   private:
     // In a long row itself; else in a row to come, wherever that lies.
     index_t elements_ahead(index_t step) const {
-        constexpr index_t bytes = 8192, several = 2;
+        constexpr index_t bytes = 12 * 1024, several = 2;
         const index_t row = (std::max)(index_t(1), columns_) * static_cast<index_t>(sizeof(E));
         if (row >= several * bytes) return bytes / static_cast<index_t>(sizeof(E));
         return (std::max)(index_t(1), (bytes + row / 2) / row) * step * row_step_;
