@@ -9,8 +9,8 @@
 # peers: this library beside others, which are installed into build/venv; build/benchmarks/peers.json.
 # compile: seconds to compile a unit that includes one public header, and its lines after preprocessing;
 #        build/benchmarks/compile.json.
-# gpu: where there are a GPU, nvcc and a PyTorch that uses it: the tests on it, alone and under compute-sanitizer, and the
-#      library beside PyTorch; the dated record is build/benchmarks/gpu.json, earlier ones are in benchmarks/gpu.
+# gpu: where there are a GPU, nvcc and a PyTorch that uses it: the tests on it, alone and under compute-sanitizer, with
+#      PyTorch's tensors, and the library beside PyTorch; the dated record is build/benchmarks/gpu.json, earlier ones are in benchmarks/gpu.
 #
 # benchmarks/table.py prints what is there as the tables of the README.
 set -euo pipefail
@@ -140,6 +140,7 @@ gpu() {
     fi
     install_packages libgtest-dev
     build benchmarks release "gpu gpu_tests" -DSELFSAME_BUILD_TESTS=ON -DSELFSAME_GPU=ON
+    "$python" tests/interop/gpu/run.py
     "$python" benchmarks/gpu/record.py "$out/bin/libgpu.so" --tests "$out/bin/gpu_tests" --only "$regex" \
         --out "$out/gpu.json"
     say "results: $out/gpu.json"

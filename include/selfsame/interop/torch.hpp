@@ -9,18 +9,19 @@
 
 /// \file
 /// LibTorch tensors, without a copy: as views of a given type and rank, and any objective as a differentiable function
-/// of them.
+/// of them. Those on a GPU: interop/torch.cuh.
 
 namespace selfsame::inline SELFSAME_ISA {
 
 /// The tensor's memory as the library's view. Throws if type, rank or device differ.
-template <class T, std::size_t Rank>
-tensor<T, Rank> torch_view(const at::Tensor& x, std::string_view name = "tensor");
+template <class T, std::size_t Rank, memory_space Space = memory_space::host>
+tensor<T, Rank, Space> torch_view(const at::Tensor& x, std::string_view name = "tensor");
 
 /// objective(anchors, positives[, queue]) as a function that autograd differentiates, once. Tensors are of one type
-/// (float, double, half or bfloat16), on the CPU. `temperature`, if given, is a scalar tensor that replaces the
-/// objective's and may be learnt. For mean and sum one fused pass gives value and gradient; for per_sample the gradient
-/// is computed when its upstream values are known. Upstream values are applied before gradients are narrowed.
+/// (float, double, half or bfloat16), where `ctx` works. `temperature`, if given, is a scalar tensor that replaces the
+/// objective's and may be learnt; it is read at once, for which a GPU is waited for if the tensor is there. For mean
+/// and sum one fused pass gives value and gradient; for per_sample the gradient is computed when its upstream values
+/// are known. Upstream values are applied before gradients are narrowed.
 template <execution C, pairwise_objective O>
 at::Tensor differentiable(const C& ctx, const O& objective, const at::Tensor& anchors, const at::Tensor& positives,
                           const at::Tensor& queue = {}, const at::Tensor& temperature = {});
@@ -72,13 +73,24 @@ struct kept_objective : torch::CustomClassHolder {
 template <class C, class O>
 class pair_function : public torch::autograd::Function<pair_function<C, O>> {
     static constexpr bool own_queue = O::negatives::own_queue;
+    static constexpr memory_space space = memory_of<std::remove_cvref_t<decltype(context_of<C>::policy)>>;
+    static constexpr bool learns_temperature = requires(const O& o) { o.temperature_gradient(1.0); };
     using tensors = torch::autograd::variable_list;
+
+    template <class T, std::size_t Rank>
+    static auto see(const at::Tensor& x, std::string_view name = "tensor") {
+        return torch_view<T, Rank, space>(x, name);
+    }
+    template <class T>
+    static at::Tensor empty(at::IntArrayRef shape, const at::Tensor& beside) {
+        return at::empty(shape, at::TensorOptions().dtype(scalar_type<T>).device(beside.device()));
+    }
 
     template <class T, class F>
     static auto with_inputs(const tensors& x, F&& f) {
-        const auto a = torch_view<const T, 2>(x[0], "anchors"), p = torch_view<const T, 2>(x[1], "positives");
+        const auto a = see<const T, 2>(x[0], "anchors"), p = see<const T, 2>(x[1], "positives");
         if constexpr (own_queue) {
-            return f(pairs{a, p, torch_view<const T, 2>(x[2], "queue")});
+            return f(pairs{a, p, see<const T, 2>(x[2], "queue")});
         } else {
             return f(pairs{a, p});
         }
@@ -88,28 +100,26 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
     template <class T>
     struct gradients {
         using compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
-        at::Tensor anchors, positives, queue;
-        double temperature = 0;
+        at::Tensor anchors, positives, queue, temperature;
 
         explicit gradients(const tensors& x)
             : anchors(like(x[0])), positives(like(x[1])),
-              queue(own_queue && x[2].requires_grad() ? like(x[2]) : at::Tensor()) {}
+              queue(own_queue && x[2].requires_grad() ? like(x[2]) : at::Tensor()),
+              temperature(learns_temperature ? empty<double>({1}, x[0]) : at::Tensor()) {}
 
-        static at::Tensor like(const at::Tensor& x) {
-            return at::empty(x.sizes(), at::TensorOptions().dtype(scalar_type<compute>));
-        }
+        static at::Tensor like(const at::Tensor& x) { return empty<compute>(x.sizes(), x); }
         template <class F>
         void with(F&& f) {
-            const auto a = torch_view<compute, 2>(anchors), p = torch_view<compute, 2>(positives);
+            const auto a = see<compute, 2>(anchors), p = see<compute, 2>(positives);
             const auto call = [&](auto&& q) {
-                if constexpr (requires(const O& o) { o.temperature_gradient(1.0); }) {
-                    f(pair_gradients{a, p, q, temperature});
+                if constexpr (learns_temperature) {
+                    f(pair_gradients{a, p, q, see<double, 1>(temperature)});
                 } else {
                     f(pair_gradients{a, p, q});
                 }
             };
             if (queue.defined()) {
-                if constexpr (own_queue) call(torch_view<compute, 2>(queue));
+                if constexpr (own_queue) call(see<compute, 2>(queue));
             } else {
                 call(none{});
             }
@@ -135,25 +145,26 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
         const bool each = per_sample(objective);
         return with_type(anchors, "anchors", [&]<class T>(T) {
             using compute = typename gradients<T>::compute;
-            const auto options = at::TensorOptions().dtype(scalar_type<compute>);
-            at::Tensor loss = each ? at::empty({anchors.size(0)}, options) : at::empty({1}, options);
+            at::Tensor loss = empty<compute>({each ? anchors.size(0) : 1}, anchors);
             with_inputs<T>(x, [&](const auto& inputs) {
-                const auto out = torch_view<compute, 1>(loss);
+                const auto out = see<compute, 1>(loss);
                 if (each) {
-                    at::Tensor saved = at::empty({saved_size(objective, anchors.size(0))}, options);
-                    selfsame::forward(ctx, objective, inputs, out, torch_view<compute, 1>(saved));
+                    at::Tensor saved = empty<compute>({saved_size(objective, anchors.size(0))}, anchors);
+                    selfsame::forward(ctx, objective, inputs, out, see<compute, 1>(saved));
                     x.push_back(saved);
                 } else if (!wanted) {
                     selfsame::forward(ctx, objective, inputs, out);
                 } else {
                     gradients<T> g(x);
                     g.with([&](const auto& targets) { value_and_grad(ctx, objective, inputs, out, targets); });
-                    x.insert(x.end(), {g.anchors, g.positives, g.queue});
-                    node->saved_data["temperature"] = g.temperature;
+                    x.insert(x.end(), {g.anchors, g.positives, g.queue, g.temperature});
                 }
             });
             node->save_for_backward(std::move(x));
-            node->saved_data["shape"] = temperature ? temperature->sizes().vec() : std::vector<std::int64_t>{-1};
+            if (temperature) {
+                node->saved_data["shape"] = temperature->sizes().vec();
+                node->saved_data["device"] = temperature->device();
+            }
             return each ? loss : loss.reshape({});
         });
     }
@@ -167,32 +178,32 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
         tensors x = node->get_saved_variables();
         return with_type(x[0], "anchors", [&]<class T>(T) -> tensors {
             using compute = typename gradients<T>::compute;
-            at::Tensor anchors, positives, queue;
-            double temperature = 0;
+            at::Tensor anchors, positives, queue, temperature;
             const std::size_t inputs_count = own_queue ? 3 : 2;
             if (per_sample(kept->objective)) {
                 const at::Tensor scale = upstream[0].to(scalar_type<compute>).contiguous();
                 gradients<T> g(x);
                 with_inputs<T>(x, [&](const auto& inputs) {
                     g.with([&](const auto& targets) {
-                        selfsame::backward(kept->ctx, kept->objective, inputs,
-                                           torch_view<const compute, 1>(x[inputs_count]),
-                                           torch_view<const compute, 1>(scale), targets);
+                        selfsame::backward(kept->ctx, kept->objective, inputs, see<const compute, 1>(x[inputs_count]),
+                                           see<const compute, 1>(scale), targets);
                     });
                 });
                 anchors = g.anchors, positives = g.positives, queue = g.queue, temperature = g.temperature;
             } else {
-                const double scale = upstream[0].template item<double>();
-                anchors = x[inputs_count] * scale, positives = x[inputs_count + 1] * scale;
-                if (x[inputs_count + 2].defined()) queue = x[inputs_count + 2] * scale;
-                temperature = node->saved_data["temperature"].toDouble() * scale;
+                const auto scaled = [&](const at::Tensor& g) { return g.defined() ? g * upstream[0] : g; };
+                anchors = scaled(x[inputs_count]), positives = scaled(x[inputs_count + 1]);
+                queue = scaled(x[inputs_count + 2]), temperature = scaled(x[inputs_count + 3]);
             }
             const auto narrow = [&](const at::Tensor& g) { return g.defined() ? g.to(x[0].scalar_type()) : g; };
-            at::Tensor t;
-            if (const auto shape = node->saved_data["shape"].toIntVector(); shape != std::vector<std::int64_t>{-1}) {
-                t = at::full(shape, temperature, at::TensorOptions().dtype(at::kDouble));
+            if (const auto shape = node->saved_data.find("shape"); shape == node->saved_data.end()) {
+                temperature = at::Tensor();
+            } else {
+                temperature =
+                    temperature.reshape(shape->second.toIntVector()).to(node->saved_data["device"].toDevice());
             }
-            return {at::Tensor(), at::Tensor(), at::Tensor(), narrow(anchors), narrow(positives), narrow(queue), t};
+            return {at::Tensor(),      at::Tensor(),  at::Tensor(), narrow(anchors),
+                    narrow(positives), narrow(queue), temperature};
         });
     }
 
@@ -208,13 +219,14 @@ class pair_function : public torch::autograd::Function<pair_function<C, O>> {
 
 }  // namespace interop
 
-template <class T, std::size_t Rank>
-tensor<T, Rank> torch_view(const at::Tensor& x, std::string_view name) {
+template <class T, std::size_t Rank, memory_space Space>
+tensor<T, Rank, Space> torch_view(const at::Tensor& x, std::string_view name) {
     using element = std::remove_const_t<T>;
+    constexpr bool host = Space == memory_space::host;
     if (!x.defined() || x.scalar_type() != interop::scalar_type<element> ||
-        x.dim() != static_cast<std::int64_t>(Rank) || !x.device().is_cpu()) {
+        x.dim() != static_cast<std::int64_t>(Rank) || !(host ? x.is_cpu() : x.is_cuda())) {
         const std::string expected = std::string(at::toString(interop::scalar_type<element>)) + " of " +
-                                     std::to_string(Rank) + " dimensions on cpu";
+                                     std::to_string(Rank) + (host ? " dimensions on cpu" : " dimensions on cuda");
         fail(name, std::string_view(interop::describe(x)), expected);
     }
     std::array<index_t, Rank> extents{}, strides{};
@@ -222,7 +234,7 @@ tensor<T, Rank> torch_view(const at::Tensor& x, std::string_view name) {
         extents[r] = x.size(static_cast<std::int64_t>(r));
         strides[r] = x.stride(static_cast<std::int64_t>(r));
     }
-    return view(static_cast<T*>(x.data_ptr()), extents, strides);
+    return view<Space>(static_cast<T*>(x.data_ptr()), extents, strides);
 }
 
 template <execution C, pairwise_objective O>
