@@ -29,12 +29,12 @@ struct fibers_of : thrust::system::cpp::detail::execution_policy<fibers_of<Warpg
 };
 using fibers = fibers_of<false>;
 
-/// Scratch memory begins as what an earlier call may have left there: NaN, each told as the first message.
+/// Scratch memory begins as what an earlier call may have left there: first messages, of 0.
 template <class T, bool W>
 thrust::pair<T*, std::ptrdiff_t> get_temporary_buffer(fibers_of<W>&, std::ptrdiff_t count) {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
     auto* const words = static_cast<std::uint64_t*>(std::malloc(bytes + sizeof(std::uint64_t)));
-    std::fill_n(words, bytes / sizeof(std::uint64_t) + 1, std::uint64_t(1) << 32 | 0x7fffffff);
+    std::fill_n(words, bytes / sizeof(std::uint64_t) + 1, std::uint64_t(1) << 32);
     return {reinterpret_cast<T*>(words), count};
 }
 template <bool W, class Pointer>

@@ -107,6 +107,13 @@ void call_scores(const Policy& policy, const Tensors& x) {
     forward(policy, all, logits, matrix<space>(x.saved.data_handle(), 1, 5));
 }
 
+/// The policy of a machine that has no room for blocks that live at the same time, where a policy can be that.
+template <class Policy>
+Policy without_room(Policy policy) {
+    if constexpr (requires { policy.room; }) policy.room = 0;
+    return policy;
+}
+
 /// Codes of the first anchors, of the positives whose label is not 0, of the anchors as one row, and hard ones of the
 /// queue as few rows.
 template <class Policy, class Floats, class Doubles, class Halves>
@@ -288,6 +295,8 @@ void call_everything(const Policy& policy, const Floats& f, const Doubles& d, co
     done("scores");
     call_sinkhorn(policy, f, d, h);
     done("Sinkhorn");
+    call_sinkhorn(without_room(policy), f, d, h);
+    done("Sinkhorn by kernels in turn");
     call_soft_targets(policy, f, d, b, h);
     done("soft targets");
     call_swav(policy, f, d, h);

@@ -19,6 +19,7 @@ namespace selfsame_tests {
 struct recorder : thrust::system::cpp::detail::execution_policy<recorder> {
     recording* to = nullptr;
     std::vector<std::unique_ptr<std::byte[]>>* memory = nullptr;  // scratch; it lives as long as the recording
+    selfsame::index_t room = 100;                                 // for blocks that live at the same time
 };
 
 template <class T>
@@ -49,7 +50,7 @@ struct selfsame::device::machine<selfsame_tests::recorder> {
     static constexpr index_t enough_blocks = 2;  // few: they are run one after the other
     static constexpr index_t slab_bytes = 128 << 10, slab_columns = 256;
 
-    explicit machine(const selfsame_tests::recorder& policy) : to(policy.to) {}
+    explicit machine(const selfsame_tests::recorder& policy) : to(policy.to), room(policy.room) {}
 
     template <class Kernel>
     void launch(index_t blocks, const Kernel& kernel) const {
@@ -67,8 +68,9 @@ struct selfsame::device::machine<selfsame_tests::recorder> {
                    dynamic, {std::as_bytes(std::span(&told, 1))}, selfsame::device::lives_together<Kernel>);
     }
     template <class Kernel>
-    bool has_room(index_t) const {
-        return true;
+    bool has_room(index_t blocks) const {
+        return blocks <= room;
     }
     selfsame_tests::recording* to;
+    index_t room;
 };

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "selfsame/engine/cuda/row_kernels.hpp"
 #include "selfsame/engine/cuda/transport_kernels.hpp"
 
 /// \file
