@@ -269,6 +269,14 @@ template <class T, int N>
 SELFSAME_INLINE void store(T* p, batch<T, N> x) {
     std::memcpy(p, &x, sizeof(x));
 }
+/// x as it is; compilers would rather read memory again for every use of what was loaded, lines crossed or not.
+template <class V>
+SELFSAME_INLINE V in_register(V x) {
+#if defined(SELFSAME_AVX512)
+    if constexpr (sizeof(V) == 64) asm("" : "+v"(x.v));
+#endif
+    return x;
+}
 
 /// Past the caches where the address allows: for results that are not read again soon.
 template <class T, int N>

@@ -237,7 +237,7 @@ class row_walk {
     template <class... P>
     SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
         SELFSAME_UNROLL(4)
-        for (int u = 0; u < unroll; ++u) t[u] = policy_.term(load<V>(p + u * L)...);
+        for (int u = 0; u < unroll; ++u) t[u] = policy_.term(in_register(load<V>(p + u * L))...);
     }
 
     template <int N, class... P>
