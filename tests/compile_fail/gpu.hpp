@@ -16,5 +16,9 @@ struct selfsame::device::machine<gpu> {
     static constexpr index_t slab_bytes = 128 << 10, slab_columns = 256;
     explicit machine(gpu) {}
     template <class Kernel>
+    bool has_room(selfsame::index_t) const {
+        return true;
+    }
+    template <class Kernel>
     void launch(index_t, const Kernel&) const {}
 };

@@ -14,7 +14,8 @@ concept device_execution = execution<C> && memory_of<decltype(context_of<C>::pol
 namespace device {
 
 /// Specialized with a constructor from the policy, `launch(blocks, kernel)`, which runs a kernel after those before,
-/// and numbers on which bits of results depend:
+/// `has_room<Kernel>(blocks)`, whether so many blocks can live at the same time, and numbers on which bits of results
+/// depend:
 ///
 ///     enough_blocks  as many as work is shared among where rows are few, times those that a multiprocessor holds
 ///     slab_bytes     of weights that are there at once, if that is a tile at least
