@@ -6,9 +6,15 @@ operations, or its bytes, cannot do without.
 """
 
 import ctypes
+import pathlib
+import sys
 
 import torch
 import torch.nn.functional as F
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+from dino import STUDENTS, TEACHERS, dino
+from swav import ASSIGNED, EPSILON, ITERATIONS, VIEWS, sinkhorn, swav
 
 OBJECTIVES = {"ntxent": 0, "clip": 1, "moco": 2}
 TYPES = {torch.bfloat16: 0, torch.float32: 1}
@@ -208,24 +214,6 @@ class Rows:
         return 2 * self.z.numel() * self.z.element_size() / (1e9 * limits["gigabytes_per_second"])
 
 
-EPSILON, ITERATIONS = 0.05, 3
-
-
-@torch.no_grad()
-def sinkhorn(scores):
-    """As distributed_sinkhorn of main_swav.py, on one process."""
-    q = torch.exp(scores / EPSILON).t()
-    prototypes, samples = q.shape
-    q /= torch.sum(q)
-    for _ in range(ITERATIONS):
-        q /= torch.sum(q, dim=1, keepdim=True)
-        q /= prototypes
-        q /= torch.sum(q, dim=0, keepdim=True)
-        q /= samples
-    q *= samples
-    return q.t()
-
-
 class Sinkhorn:
     """Codes of scores; the limit is a read for each iteration, another, and a write."""
 
@@ -254,22 +242,6 @@ class Sinkhorn:
 
     def limit(self, limits):
         return (ITERATIONS + 2) * self.scores.numel() * 4 / (1e9 * limits["gigabytes_per_second"])
-
-
-TEACHERS, STUDENTS = 2, 10
-
-
-def dino(teacher, students, center):
-    """As DINOLoss of main_dino.py: crop by crop, every pair of different views on its own."""
-    predictions = (students / 0.1).chunk(STUDENTS)
-    targets = F.softmax((teacher - center) / 0.04, dim=-1).detach().chunk(TEACHERS)
-    total, pairs = 0, 0
-    for t, target in enumerate(targets):
-        for s, prediction in enumerate(predictions):
-            if s != t:
-                total += torch.sum(-target * F.log_softmax(prediction, dim=-1), dim=-1).mean()
-                pairs += 1
-    return total / pairs
 
 
 class Dino:
@@ -303,25 +275,6 @@ class Dino:
 
     def limit(self, limits):
         return (TEACHERS + 2 * STUDENTS) * self.n * self.k * 4 / (1e9 * limits["gigabytes_per_second"])
-
-
-ASSIGNED, VIEWS = 2, 8
-
-
-def swav(features, prototypes):
-    """As main_swav.py: crop by crop, against every assigned crop but its own."""
-    scores = F.normalize(features, dim=1) @ prototypes.t()
-    samples = scores.shape[0] // VIEWS
-    loss = 0
-    for a in range(ASSIGNED):
-        q = sinkhorn(scores[samples * a : samples * (a + 1)].detach())
-        part = 0
-        for v in range(VIEWS):
-            if v != a:
-                x = scores[samples * v : samples * (v + 1)] / 0.1
-                part -= torch.mean(torch.sum(q * F.log_softmax(x, dim=1), dim=1))
-        loss += part / (VIEWS - 1)
-    return loss / ASSIGNED
 
 
 class Swav:
