@@ -5,10 +5,10 @@ record.py BRIDGE [--tests PROGRAM] [--out FILE] [--only REGEX] [--no-peers] [--s
 
 With --tests, runs that program first, and at the end under compute-sanitizer too, where there is that. Results are
 compared with PyTorch's in float64 (views of images: with the host's) before anything is timed, and with those of a
-captured graph. Times are medians of device events; memory is what a call takes beyond its inputs and outputs. Limits are of this card, measured in the same run: products of matrices of
-8192 x 8192 in bfloat16 and of 4096 x 4096 in float, and a copy of 1 GiB. `share` is the time that the operations, or the
-bytes, cannot do without at those rates, over the time taken. The whole record is written to FILE after every case;
-once N seconds have passed, peers are left out.
+captured graph. Times are medians of device events; memory is what a call takes beyond its inputs and outputs. Limits
+are of this card, measured in the same run: products of matrices of 8192 x 8192 in bfloat16 and of 4096 x 4096 in float,
+and a copy of 1 GiB. `share` is the time that the operations, or the bytes, cannot do without at those rates, over the
+time taken. The whole record is written to FILE after every case; once N seconds have passed, peers are left out.
 """
 
 import argparse

@@ -64,6 +64,22 @@ def in_float64(function, inputs):
     return loss, [x.grad for x in exact if x.requires_grad]
 
 
+class Differentiable:
+    """Of `formula` of `inputs`: value and gradients of those inputs that want one, which `results()` are."""
+
+    def peers(self):
+        return {"eager": with_gradients(self.formula, self.inputs)}
+
+    def compiled(self):
+        return with_gradients(torch.compile(self.formula), self.inputs)
+
+    def difference(self):
+        self.ours()
+        loss, gradients = in_float64(self.formula, self.inputs)
+        ours, *of_inputs = self.results()
+        return relative([(ours[0], loss), *zip(of_inputs, gradients)])
+
+
 def clip(a, p, temperature):
     """As open_clip's ClipLoss."""
     a, p = F.normalize(a, dim=1), F.normalize(p, dim=1)
@@ -127,7 +143,7 @@ def fused_clip():
 FORMULAS = {"ntxent": ntxent, "clip": clip, "moco": moco}
 
 
-class Pairs:
+class Pairs(Differentiable):
     def __init__(self, bridge, subject, n, d, m, dtype):
         self.bridge, self.subject, self.n, self.d, self.m = bridge, subject, n, d, m
         self.temperature = 0.1 if subject == "ntxent" else 0.07
@@ -150,22 +166,13 @@ class Pairs:
     def results(self):
         return [self.loss, self.da] + ([self.dp] if self.subject != "moco" else [])
 
-    def formula(self, function):
-        return lambda *inputs: function(*inputs, self.temperature)
+    def formula(self, *inputs):
+        return FORMULAS[self.subject](*inputs, self.temperature)
 
     def peers(self):
-        functions = {"eager": FORMULAS[self.subject]}
-        if self.subject == "clip" and self.a.dtype == torch.bfloat16:
-            functions |= fused_clip()
-        return {name: with_gradients(self.formula(f), self.inputs) for name, f in functions.items()}
-
-    def compiled(self):
-        return with_gradients(torch.compile(self.formula(FORMULAS[self.subject])), self.inputs)
-
-    def difference(self):
-        self.ours()
-        loss, gradients = in_float64(self.formula(FORMULAS[self.subject]), self.inputs)
-        return relative([(self.loss[0], loss), *zip(self.results()[1:], gradients)])
+        others = fused_clip() if self.subject == "clip" and self.a.dtype == torch.bfloat16 else {}
+        bound = lambda f: lambda *inputs: f(*inputs, self.temperature)
+        return super().peers() | {name: with_gradients(bound(f), self.inputs) for name, f in others.items()}
 
     def limit(self, limits):
         return self.flop() / (1e12 * limits["bf16_tflops" if self.a.dtype == torch.bfloat16 else "float_tflops"])
@@ -244,8 +251,10 @@ class Sinkhorn:
         return (ITERATIONS + 2) * self.scores.numel() * 4 / (1e9 * limits["gigabytes_per_second"])
 
 
-class Dino:
+class Dino(Differentiable):
     """Logits of every view are read once, and gradients of the students' written."""
+
+    formula = staticmethod(dino)
 
     def __init__(self, bridge, n, k):
         self.bridge, self.n, self.k = bridge, n, k
@@ -262,23 +271,14 @@ class Dino:
     def results(self):
         return [self.loss, self.gradient]
 
-    def peers(self):
-        return {"eager": with_gradients(dino, self.inputs)}
-
-    def compiled(self):
-        return with_gradients(torch.compile(dino), self.inputs)
-
-    def difference(self):
-        self.ours()
-        loss, gradients = in_float64(dino, self.inputs)
-        return relative([(self.loss[0], loss), (self.gradient, gradients[0])])
-
     def limit(self, limits):
         return (TEACHERS + 2 * STUDENTS) * self.n * self.k * 4 / (1e9 * limits["gigabytes_per_second"])
 
 
-class Swav:
+class Swav(Differentiable):
     """Scores, and the products of both gradients."""
+
+    formula = staticmethod(swav)
 
     def __init__(self, bridge, n, k, d):
         self.bridge, self.shape = bridge, (n, k, d)
@@ -294,17 +294,6 @@ class Swav:
 
     def results(self):
         return [self.loss, *self.gradients]
-
-    def peers(self):
-        return {"eager": with_gradients(swav, self.inputs)}
-
-    def compiled(self):
-        return with_gradients(torch.compile(swav), self.inputs)
-
-    def difference(self):
-        self.ours()
-        loss, gradients = in_float64(swav, self.inputs)
-        return relative([(self.loss[0], loss), *zip(self.gradients, gradients)])
 
     def limit(self, limits):
         n, k, d = self.shape

@@ -11,7 +11,8 @@
 /// memory and not looked at before: where they have no sum > 0 codes are NaN.
 /// Working memory is 2 K values for each of 132 chunks of samples at most (for each position, where there are more of
 /// them). In float, with up to 67,584 prototypes, without a tolerance, the iterations of each of up to four positions
-/// are one kernel if the GPU has room for all its blocks, which takes 16 bytes more for each sample and 512 prototypes.
+/// are one kernel if the GPU has room for all its blocks, which takes 16 bytes more for each sample and 512 prototypes,
+/// and as many for each prototype and group of samples, of which there are as many as 132 blocks allow.
 
 namespace selfsame::inline SELFSAME_ISA {
 

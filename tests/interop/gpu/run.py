@@ -51,6 +51,7 @@ def moco_loss(a, p, q):
 
 
 def main():
+    global failures
     major, minor = torch.cuda.get_device_capability()
     # Warpgroups of sm_90 are in no other GPU's instruction set.
     os.environ.setdefault("TORCH_CUDA_ARCH_LIST", f"{major}.{minor}" + ("a" if major == 9 else ""))
@@ -59,7 +60,7 @@ def main():
     torch.manual_seed(1)
     draw = lambda *shape: torch.randn(*shape, device="cuda")
     base = draw(500, 96)
-    a, p, q, t = base + draw(500, 96), (base + draw(500, 96))[:, ::1], draw(900, 96), torch.tensor(0.3, device="cuda")
+    a, p, q, t = base + draw(500, 96), base + draw(500, 96), draw(900, 96), torch.tensor(0.3, device="cuda")
     wide = lambda *x: [v.double() for v in x]
     for name, mine, formula, inputs in [
         ("CLIP with a temperature", ours.clip_loss, clip_loss, (a, p, t)),
@@ -95,7 +96,7 @@ def main():
         except ValueError as error:
             said = str(error)
         print(said)
-        globals()["failures"] += not said.startswith("selfsame: logits: got ")
+        failures += not said.startswith("selfsame: logits: got ")
     sys.exit(failures > 0)
 
 
