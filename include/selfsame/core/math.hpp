@@ -123,6 +123,9 @@ constexpr V fma(V a, V b, V c) {
         return a * b + c;
     }
 }
+/// Whether fma rounds once however the program is compiled.
+template <class V>
+inline constexpr bool fma_rounds_once = requires { requires value_traits<V>::fma_rounds_once; };
 
 namespace detail {
 

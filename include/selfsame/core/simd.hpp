@@ -61,12 +61,7 @@ struct batch {
     SELFSAME_INLINE T operator[](int lane) const { return v[lane]; }
 };
 
-// Builtins, since the intrinsic headers cost half a second of compile time; compilers differ in the type of a mask.
-#if defined(__clang__)
-#define SELFSAME_MASK unsigned_mask
-#else
-#define SELFSAME_MASK std::make_signed_t<unsigned_mask>
-#endif
+// Builtins, since the intrinsic headers cost half a second of compile time.
 
 namespace detail {
 /// Lanes of a and then of b, by number.
@@ -92,6 +87,11 @@ struct value_traits<batch<T, N>> {
     using integer_scalar = typename value_traits<T>::integer;
     using integer = batch<integer_scalar, N>;
     using unsigned_mask = std::conditional_t<N == 16, unsigned short, unsigned char>;
+#if defined(__clang__)
+    using product_mask = unsigned_mask;
+#else
+    using product_mask = std::make_signed_t<unsigned_mask>;
+#endif
 
     template <class M>
     SELFSAME_INLINE static V select(M mask, V yes, V no) {
@@ -101,8 +101,24 @@ struct value_traits<batch<T, N>> {
     SELFSAME_INLINE static V from_bits(integer x) { return V(reinterpret_cast<typename V::native>(x.v)); }
     SELFSAME_INLINE static V convert(integer x) { return V(__builtin_convertvector(x.v, typename V::native)); }
     SELFSAME_INLINE static integer shift_left(integer x, int n) { return x << n; }
-    // One expression, so that compilers which contract only within an expression do.
-    SELFSAME_INLINE static V fma(V a, V b, V c) { return V(a.v * b.v + c.v); }
+#if defined(SELFSAME_AVX512)
+    static constexpr bool fma_rounds_once = N * sizeof(T) == 64 && std::is_floating_point_v<T>;
+#else
+    static constexpr bool fma_rounds_once = false;
+#endif
+    SELFSAME_INLINE static V fma(V a, V b, V c) {
+#if defined(SELFSAME_AVX512)
+        if constexpr (fma_rounds_once) {
+            constexpr auto all = static_cast<product_mask>(-1);
+            if constexpr (sizeof(T) == 4) {
+                return V(__builtin_ia32_vfmaddps512_mask(a.v, b.v, c.v, all, current_rounding));
+            } else {
+                return V(__builtin_ia32_vfmaddpd512_mask(a.v, b.v, c.v, all, current_rounding));
+            }
+        }
+#endif
+        return V(a.v * b.v + c.v);  // one expression, so that compilers which contract only within an expression do
+    }
 
     SELFSAME_INLINE static V spread_maximum(V x) { return larger_half<N / 2>(x, std::make_integer_sequence<int, N>()); }
     SELFSAME_INLINE static bool any_greater(V a, V b) {
@@ -142,7 +158,7 @@ struct value_traits<batch<T, N>> {
     SELFSAME_INLINE static V larger(V a, V b)
         requires(N * sizeof(T) == 64 && std::is_floating_point_v<T>)
     {
-        [[maybe_unused]] constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        [[maybe_unused]] constexpr auto all = static_cast<unsigned_mask>(-1);
         if constexpr (sizeof(T) == 4) {
             return V(SELFSAME_MINMAX(maxps));
         } else {
@@ -152,7 +168,7 @@ struct value_traits<batch<T, N>> {
     SELFSAME_INLINE static V smaller(V a, V b)
         requires(N * sizeof(T) == 64 && std::is_floating_point_v<T>)
     {
-        [[maybe_unused]] constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        [[maybe_unused]] constexpr auto all = static_cast<unsigned_mask>(-1);
         if constexpr (sizeof(T) == 4) {
             return V(SELFSAME_MINMAX(minps));
         } else {
@@ -164,7 +180,7 @@ struct value_traits<batch<T, N>> {
         requires(N == 16 && sizeof(T) == 4 && std::is_floating_point_v<T>)
     {
         // 14 bits, and one step of Newton's iteration: a division takes as long as ten products.
-        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        constexpr auto all = static_cast<unsigned_mask>(-1);
         const V r(__builtin_ia32_rcp14ps512_mask(x.v, x.v, all));
         return fma(r, fma(-x, r, V(1.0f)), r);
     }
@@ -197,7 +213,7 @@ struct value_traits<batch<T, N>> {
         requires(sizeof(T) == 8)
     {
         constexpr int to_nearest = 8;  // no exceptions raised
-        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        constexpr auto all = static_cast<unsigned_mask>(-1);
         return V(__builtin_ia32_rndscalepd_mask(x.v, to_nearest, x.v, all, current_rounding));
     }
     // x - floor(x) by one instruction; 0 for infinities.
@@ -205,7 +221,7 @@ struct value_traits<batch<T, N>> {
         requires(N == 16 && sizeof(T) == 4)
     {
         constexpr int to_floor = 9;  // no exceptions raised
-        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        constexpr auto all = static_cast<unsigned_mask>(-1);
 #if defined(__clang__)
         return V(__builtin_ia32_reduceps512_mask(x.v, to_floor, x.v, all, current_rounding));
 #else
@@ -215,16 +231,14 @@ struct value_traits<batch<T, N>> {
     // x 2^floor(n), 0 where 2^n is not normal: some processors take a hundred times as long for a result that is
     // subnormal. It treats overflow, infinities and NaN as exp2 should.
     SELFSAME_INLINE static V scale_by_power(V x, V n) {
-        constexpr auto all = static_cast<SELFSAME_MASK>(static_cast<unsigned_mask>(-1));
+        constexpr auto all = static_cast<unsigned_mask>(-1);
         constexpr int not_less = 21;  // or unordered
         const V zero(T(0)), least(T(1 - math::detail::format<T>::bias));
         if constexpr (sizeof(T) == 4) {
-            const auto normal =
-                static_cast<SELFSAME_MASK>(__builtin_ia32_cmpps512_mask(n.v, least.v, not_less, all, current_rounding));
+            const auto normal = __builtin_ia32_cmpps512_mask(n.v, least.v, not_less, all, current_rounding);
             return V(__builtin_ia32_scalefps512_mask(x.v, n.v, zero.v, normal, current_rounding));
         } else {
-            const auto normal =
-                static_cast<SELFSAME_MASK>(__builtin_ia32_cmppd512_mask(n.v, least.v, not_less, all, current_rounding));
+            const auto normal = __builtin_ia32_cmppd512_mask(n.v, least.v, not_less, all, current_rounding);
             return V(__builtin_ia32_scalefpd512_mask(x.v, n.v, zero.v, normal, current_rounding));
         }
     }
@@ -255,8 +269,6 @@ struct value_traits<batch<T, N>> {
 };
 
 }  // namespace math
-
-#undef SELFSAME_MASK
 
 /// N consecutive values at any address.
 template <class V>
@@ -352,6 +364,14 @@ SELFSAME_INLINE void transpose(batch<T, N> (&x)[N]) {
         SELFSAME_UNROLL(4)
         for (int r = 0; r < N; r += 4) std::swap(x[r + 1], x[r + 2]);
     }
+}
+
+/// The first (Odd: the second) of every two neighbouring lanes of a, and then of b.
+template <bool Odd, class T, int N>
+SELFSAME_INLINE batch<T, N> lanes_of_pairs(batch<T, N> a, batch<T, N> b) {
+    return [&]<int... L>(std::integer_sequence<int, L...>) __attribute__((always_inline)) {
+        return detail::shuffle<(2 * L + (Odd ? 1 : 0))...>(a, b);
+    }(std::make_integer_sequence<int, N>());
 }
 
 template <class T, int N>

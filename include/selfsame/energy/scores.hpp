@@ -15,6 +15,8 @@
 ///     max_probability  max p                        (Hendrycks & Gimpel 2017)
 ///     entropy          -sum p log p, in nats
 ///     margin           largest p less the second    (Scheffer et al. 2001); 1 for a single column
+///
+/// x log2(e) must not overflow: logits beyond 2.3e38 temperature are infinite to float.
 
 namespace selfsame::inline SELFSAME_ISA {
 
@@ -35,7 +37,7 @@ struct score_row {
     V first_probability = V(math::scalar_t<V>(0)), second_probability = V(math::scalar_t<V>(0));
 
     /// log2 p of a logit.
-    constexpr V bits(V z) const { return (z - level) * scale - bits_of_sum; }
+    constexpr V bits(V z) const { return softmax_statistics<V>::bits(z, level, scale) - bits_of_sum; }
     constexpr V probability(V z) const { return math::exp2(bits(z)); }
     static constexpr V at(V column, V place, V value) {
         return math::select(column == place, value, V(math::scalar_t<V>(0)));

@@ -20,7 +20,7 @@ struct given_target {
     SELFSAME_INLINE static constexpr V element(V q, const row&) { return q; }
 };
 
-/// Targets 2^(scale (t - level)) / sum of a row of logits t, less the center's.
+/// Targets 2^(bits from the level to t) / sum of a row of logits t, less the center's.
 template <class V>
 struct sharpened_target {
     static constexpr bool reduces = true;
@@ -36,7 +36,7 @@ struct sharpened_target {
     SELFSAME_INLINE constexpr V term(V t) const { return t; }
     SELFSAME_INLINE constexpr V term(V t, V center) const { return t - center; }
     SELFSAME_INLINE constexpr V element(V t, const row& r) const {
-        return math::exp2(reducer<V>::bits(t, r.level, scale) - r.bits_of_sum);
+        return math::exp2(reducer<V>::bits(t, r.level, V(scale)) - r.bits_of_sum);
     }
     SELFSAME_INLINE constexpr V element(V t, V center, const row& r) const { return element(t - center, r); }
 };
@@ -58,7 +58,7 @@ struct soft_cross_entropy_terms {
     SELFSAME_INLINE constexpr typename reducer<V>::term term(V z, V q) const { return {z, q}; }
     /// weight (p sum q - q).
     SELFSAME_INLINE constexpr V element(V z, V q, const row& r) const {
-        return r.weight * math::fma(math::exp2_in_units(reducer<V>::bits(z, r.level, scale)), r.factor, -q);
+        return r.weight * math::fma(math::exp2_in_units(reducer<V>::bits(z, r.level, V(scale))), r.factor, -q);
     }
 };
 

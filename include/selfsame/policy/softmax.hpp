@@ -39,12 +39,14 @@ struct rank_fields<V, 2, true> : rank_fields<V, 2, false> {
 
 }  // namespace detail
 
-/// Of a row of logits z, each of which has `scale` bits (log2(e) / temperature): the sum of 2^(scale (z - level)) with
-/// a running level, a logit; with Moment also the sum of scale (z - level) times that, for the entropy; the largest
-/// (Ranks 1) and second largest (Ranks 2) z, with Places also their columns, of equal ones the lower. NaN in the row
-/// comes out as NaN; the log_total() of a row of -inf is -inf.
+/// Of a row of logits z, each of which has `scale` bits (log2(e) / temperature): the sum of 2^d, d the bits from a
+/// running level to z; with Moment also the sum of d times that, for the entropy; the largest (Ranks 1) and second
+/// largest (Ranks 2) z, with Places also their columns, of equal ones the lower. NaN in the row comes out as NaN; the
+/// log_total() of a row of -inf is -inf.
 ///
-/// The level is subtracted before anything is rounded, so that logits of 10^4 lose nothing of their differences.
+/// The level is subtracted before anything is rounded, so that logits of 10^4 lose nothing of their differences: it is
+/// a logit, and d is scale (z - level); or where products need not be rounded, it is in bits, and d is
+/// scale z - level, an instruction less.
 template <class V, bool Moment = false, int Ranks = 0, bool Places = false>
 struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields<V, Ranks, Places> {
     using S = math::scalar_t<V>;
@@ -53,18 +55,19 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     /// term. Not by more, since scale (z - level) is rounded to as many bits less of a term.
     static constexpr S slack = S(8), largest_sum = S(0x1p18);  // of the longest rows at their level
     static constexpr S log_2 = S(0.693147180559945309417);
+    static constexpr bool level_in_bits = math::fma_rounds_once<V>;
 
     V level = V(lowest), sum = V(S(0));
 
     /// An empty state whose level suits the first terms, which saves rescalings; those of one row if its lanes are.
     template <bool OneRow>
-    static constexpr softmax_statistics starting(const V* z, int n) {
-        return starting_at<OneRow>(largest(z, n));
+    static constexpr softmax_statistics starting(const V* z, int n, S scale) {
+        return starting_at<OneRow>(largest(z, n), scale);
     }
     template <bool OneRow>
-    static constexpr softmax_statistics starting_at(V top) {
+    static constexpr softmax_statistics starting_at(V top, S scale) {
         softmax_statistics s{};
-        s.level = (math::max)(s.level, top);
+        s.level = (math::max)(s.level, level_of(top, V(scale)));
         if constexpr (OneRow) s.level = math::spread_maximum(s.level);
         s.level = bounded(s.level);
         return s;
@@ -81,11 +84,11 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     constexpr void absorb(const V (&z)[K], V at, S step, S scale) {
         if constexpr (Rescales) {
             const V top = largest(z, K);
-            if (math::any_greater(bits(top, level, scale), V(slack))) raise(top, scale);
+            if (math::any_greater(bits(top, level, V(scale)), V(slack))) raise(top, scale);
         }
         V total(S(0));
         for (int k = 0; k < K; ++k) {
-            const V d = bits(z[k], level, scale), e = Rescales ? math::exp2(d) : math::exp2_in_units(d);
+            const V d = bits(z[k], level, V(scale)), e = Rescales ? math::exp2(d) : math::exp2_in_units(d);
             total = k == 0 ? e : total + e;
             if constexpr (Moment) {
                 const V finite = Masked ? (math::max)(V(lowest), d) : d;  // -inf 2^-inf is to be 0
@@ -129,9 +132,14 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     /// log2 of the sum without the level.
     constexpr V bits_of_sum() const { return math::log(sum) * V(S(1) / log_2); }
     /// log sum_k e^x_k with x = scale z log 2.
-    constexpr V log_total(S scale) const { return math::fma(level, V(scale * log_2), math::log(sum)); }
+    constexpr V log_total(S scale) const {
+        return math::fma(level, V(level_in_bits ? log_2 : scale * log_2), math::log(sum));
+    }
     /// Bits from the level to z.
-    static constexpr V bits(V z, V level, S scale) { return (z - level) * V(scale); }
+    static constexpr V bits(V z, V level, V scale) {
+        if constexpr (level_in_bits) return math::fma(z, scale, -level);
+        return (z - level) * scale;
+    }
     /// -sum p log p in nats, p the softmax of x.
     constexpr V entropy() const
         requires(Moment)
@@ -140,11 +148,17 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     }
 
   protected:
+    static constexpr V level_of(V z, V scale) { return level_in_bits ? z * scale : z; }
+    // Bits from one level to another.
+    static constexpr V between(V top, V x, S scale) {
+        if constexpr (level_in_bits) return x - top;
+        return (x - top) * V(scale);
+    }
     static constexpr V under(V x, V top, S scale) {
-        return math::select(x == top, V(S(1)), math::exp2(bits(x, top, scale)));
+        return math::select(x == top, V(S(1)), math::exp2(between(top, x, scale)));
     }
     // Finite, since an empty sum is multiplied by it.
-    static constexpr V below(V x, V top, S scale) { return (math::max)(V(lowest), bits(x, top, scale)); }
+    static constexpr V below(V x, V top, S scale) { return (math::max)(V(lowest), between(top, x, scale)); }
 
     // A level of infinity would make NaN of the terms.
     static constexpr V bounded(V x) { return (math::min)(V((std::numeric_limits<S>::max)()), x); }
@@ -159,7 +173,7 @@ struct softmax_statistics : detail::moment_field<V, Moment>, detail::rank_fields
     }
 
     constexpr void raise(V top, S scale) {
-        const V next = bounded((math::max)(level, top));
+        const V next = bounded((math::max)(level, level_of(top, V(scale))));
         const V factor = under(level, next, scale);
         if constexpr (Moment) this->moment = factor * math::fma(below(level, next, scale), sum, this->moment);
         sum = sum * factor;
@@ -213,11 +227,11 @@ struct cross_entropy_statistics : softmax_statistics<V> {
     V dot = V(S(0)), mass = V(S(0));
 
     template <bool OneRow>
-    static constexpr cross_entropy_statistics starting(const term* t, int n) {
+    static constexpr cross_entropy_statistics starting(const term* t, int n, S scale) {
         V top = t[0].z;
         for (int k = 1; k < n; ++k) top = (math::max)(top, t[k].z);
         cross_entropy_statistics s{};
-        static_cast<softmax&>(s) = softmax::template starting_at<OneRow>(top);
+        static_cast<softmax&>(s) = softmax::template starting_at<OneRow>(top, scale);
         return s;
     }
     template <class M>
@@ -232,7 +246,7 @@ struct cross_entropy_statistics : softmax_statistics<V> {
         softmax::template absorb<Rescales, Masked>(z, at, step, scale);
         if constexpr (Rescales) dot = math::fma(mass, softmax::below(before, this->level, scale), dot);
         for (int k = 0; k < K; ++k) {
-            const V d = softmax::bits(z[k], this->level, scale);
+            const V d = softmax::bits(z[k], this->level, V(scale));
             // z may be -inf where q is 0
             dot = Masked ? dot + math::select(t[k].q == V(S(0)), V(S(0)), t[k].q * d) : math::fma(t[k].q, d, dot);
             mass = mass + t[k].q;

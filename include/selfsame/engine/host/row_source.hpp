@@ -128,7 +128,7 @@ class row_source {
 
     /// For an element that is read now: begins to fetch what the walk will want when memory has had the time to bring
     /// it. Left to themselves, processors keep too few lines on their way where each has some twenty instructions.
-    SELFSAME_INLINE void fetch_ahead(const E* p) const { __builtin_prefetch(p + ahead_, 0, 2); }
+    SELFSAME_INLINE void fetch_ahead(const E* p) const { __builtin_prefetch(p + ahead_, 0, 3); }
 
     /// Where columns [first, ...) of a row are to be written; `written` then puts them in place.
     T* write(index_t row, index_t first, T* buffer) const

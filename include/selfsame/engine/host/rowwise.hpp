@@ -42,7 +42,7 @@ inline constexpr bool gives_elements = requires(const Source& s) { s.elements(0,
 
 /// Policy, with V a batch of T:
 ///   reducer<V>           absorb(terms, columns, step, scale), merge(other, scale), only(mask, term); where it has
-///                        starting<one row>(terms, count), also absorb<false>, which need not look out (and
+///                        starting<one row>(terms, count, scale), also absorb<false>, which need not look out (and
 ///                        absorb<false, true> for terms of only), settle(), false where it had to, and merge<true>
 ///   scale                a number of T for the reducer
 ///   term(x...)           of one element of each source
@@ -69,7 +69,7 @@ class row_walk {
 
     /// Whether elements may be loaded from where they are.
     static constexpr bool loads = (gives_elements<Source> && ...);
-    static constexpr bool can_start = requires(const term_type* t) { reducer::template starting<true>(t, 1); };
+    static constexpr bool can_start = requires(const term_type* t) { reducer::template starting<true>(t, 1, T(1)); };
 
     row_walk(const Policy& policy, const Source&... sources) : policy_(policy), sources_(sources...) {
         if constexpr (loads) direct_ = (sources.contiguous() && ...);
@@ -162,9 +162,11 @@ class row_walk {
     }
 
     [[gnu::noinline]] reducer rows_by_lanes(const some_rows& rows) const {
-        constexpr int fields = field_count<T, reducer>;
-        reducer part[L];
-        bool same_level = can_start;
+        struct some_lanes {
+            reducer state{};
+            bool same_level = can_start;
+        };
+        some_lanes part[L];
         if constexpr (can_start) {
             // Of the row to come, so that no row waits for its level.
             reducer next = start(rows.at(0));
@@ -175,43 +177,47 @@ class row_walk {
                 if (!state.settle()) {
                     state = reducer{};
                     reduce_row<true>(rows.at(r), state);
-                    same_level = false;
+                    part[r].same_level = false;
                 }
-                part[r] = state;
+                part[r].state = state;
             }
         } else {
-            for (index_t r = 0; r < rows.count; ++r) {
-                reducer state{};
-                reduce_row<true>(rows.at(r), state);
-                part[r] = state;
-            }
+            for (index_t r = 0; r < rows.count; ++r) reduce_row<true>(rows.at(r), part[r].state);
         }
         for (index_t r = rows.count; r < L; ++r) part[r] = part[0];
-        V field[fields][L];
-        for (int r = 0; r < L; ++r) {
-            V values[fields];
-            std::memcpy(values, &part[r], sizeof(values));
-            for (int f = 0; f < fields; ++f) field[f][r] = values[f];
-        }
-        for (int f = 0; f < fields; ++f) transpose(field[f]);
-        for (int l = 0; l < L; ++l) {
-            V values[fields];
-            for (int f = 0; f < fields; ++f) values[f] = field[f][l];
-            std::memcpy(static_cast<void*>(&part[l]), values, sizeof(values));
-        }
-        // A tree: merges that wait for one another would take longer than the rows.
-        for (int half = L / 2; half > 0; half /= 2) {
-            for (int l = 0; l < half; ++l) {
-                if constexpr (can_start) {
-                    if (same_level) {
-                        part[l].template merge<true>(part[l + half], policy_.scale);
-                        continue;
-                    }
-                }
-                part[l].merge(part[l + half], policy_.scale);
+        for (int n = L; n > 1; n /= 2) {
+            for (int i = 0; i < n / 2; ++i) {
+                const some_lanes &a = part[2 * i], &b = part[2 * i + 1];
+                const bool same_level = a.same_level && b.same_level;
+                part[i] = {joined(a.state, b.state, same_level), same_level};
             }
         }
-        return part[0];
+        return part[0].state;
+    }
+
+    /// Of two reducers of as many rows each, one of all these rows, each in half as many lanes.
+    SELFSAME_INLINE reducer joined(const reducer& a, const reducer& b, bool same_level) const {
+        constexpr int fields = field_count<T, reducer>;
+        V x[fields], y[fields];
+        std::memcpy(x, &a, sizeof(x));
+        std::memcpy(y, &b, sizeof(y));
+        SELFSAME_UNROLL(8)
+        for (int f = 0; f < fields; ++f) {
+            const V from_a = x[f], from_b = y[f];
+            x[f] = lanes_of_pairs<false>(from_a, from_b);
+            y[f] = lanes_of_pairs<true>(from_a, from_b);
+        }
+        reducer even, odd;
+        std::memcpy(static_cast<void*>(&even), x, sizeof(x));
+        std::memcpy(static_cast<void*>(&odd), y, sizeof(y));
+        if constexpr (can_start) {
+            if (same_level) {
+                even.template merge<true>(odd, policy_.scale);
+                return even;
+            }
+        }
+        even.merge(odd, policy_.scale);
+        return even;
     }
 
     /// Of the first columns of a row.
@@ -232,7 +238,7 @@ class row_walk {
             if (done) some(std::get<S>(sources_).elements(row, 0)...);
         }
         if (!done) some(std::get<S>(sources_).read(row, 0, steps * step, buffers[S])...);
-        return reducer::template starting<true>(t[0], static_cast<int>(steps * unroll));
+        return reducer::template starting<true>(t[0], static_cast<int>(steps * unroll), policy_.scale);
     }
     template <class... P>
     SELFSAME_INLINE void some_terms(term_type (&t)[unroll], P... p) const {
@@ -281,6 +287,7 @@ class row_walk {
                 absorb<Careful>(state, t, at, T(L));
             }
             if (k < n) {
+                fetch_ahead<1>((p + k)...);
                 const term_type some = policy_.term(load_some<V>(p + k, n - k)...);
                 const term_type t[1] = {reducer::only(number < V(T(n - k)), some)};
                 absorb<Careful, true>(state, t, at, T(L));
@@ -294,7 +301,8 @@ class row_walk {
         turned_terms(rows, terms, std::index_sequence_for<Source...>());
         reducer state{};
         if constexpr (can_start) {
-            if (columns_ > 0) state = reducer::template starting<false>(terms, static_cast<int>(columns_));
+            if (columns_ > 0)
+                state = reducer::template starting<false>(terms, static_cast<int>(columns_), policy_.scale);
             const reducer start = state;
             absorb_columns<false>(rows, terms, state);
             if (state.settle()) return state;
