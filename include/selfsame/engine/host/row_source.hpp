@@ -130,6 +130,12 @@ class row_source {
     /// it. Left to themselves, processors keep too few lines on their way where each has some twenty instructions.
     SELFSAME_INLINE void fetch_ahead(const E* p) const { __builtin_prefetch(p + ahead_, 0, 3); }
 
+    /// Begins to fetch the lines in which a row begins and ends, to be written.
+    SELFSAME_INLINE void fetch_edges(index_t row) const {
+        __builtin_prefetch(at(row, 0), 1, 3);
+        __builtin_prefetch(at(row, columns_ - 1), 1, 3);
+    }
+
     /// Where columns [first, ...) of a row are to be written; `written` then puts them in place.
     T* write(index_t row, index_t first, T* buffer) const
         requires(!std::is_const_v<E>)

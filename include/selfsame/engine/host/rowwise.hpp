@@ -23,11 +23,15 @@ inline constexpr int field_count = std::is_empty_v<Fields> ? 0 : static_cast<int
 template <class T, class Fields>
 SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
     Fields result = x;
-    if constexpr (field_count<T, Fields> > 0) {
-        batch<T> all[field_count<T, Fields>];
-        std::memcpy(all, &x, sizeof(all));
-        for (batch<T>& f : all) f = batch<T>(f[lane]);
-        std::memcpy(&result, all, sizeof(all));
+    auto* to = reinterpret_cast<unsigned char*>(&result);
+    // One at a time: all together are a call of memcpy.
+    SELFSAME_UNROLL(16)
+    for (int f = 0; f < field_count<T, Fields>; ++f) {
+        T one;
+        std::memcpy(&one, reinterpret_cast<const unsigned char*>(&x) + f * sizeof(batch<T>) + lane * sizeof(T),
+                    sizeof(one));
+        const batch<T> all(one);
+        std::memcpy(to + f * sizeof(all), &all, sizeof(all));
     }
     return result;
 }
@@ -107,16 +111,26 @@ class row_walk {
         // Results that do not fit the caches need not be fetched before they are written.
         const bool large = rows() * columns_ > past_caches_from;
         run(ctx, together(), [&](index_t first, index_t n) {
-            const auto row = finish(first, n, reduce_rows({first, n, 1}));
+            const some_rows rows{first, n, 1};
+            if (large) fetch_edges(out, rows);
+            const auto row = finish(first, n, reduce_rows(rows));
             for (index_t r = 0; r < n; ++r)
                 write_row(first + r, out, first + r, spread<T>(row, static_cast<int>(r)), large);
         });
     }
 
+    /// Begins to fetch what stores past the caches leave to others, which would wait for it: the lines that rows share.
+    template <class Out>
+    SELFSAME_INLINE static void fetch_edges(const Out& out, const some_rows& rows) {
+        if constexpr (requires { out.fetch_edges(0); }) {
+            for (index_t r = 0; r < rows.count; ++r) out.fetch_edges(rows.at(r));
+        }
+    }
+
     /// The results of a row's elements, into a row of `out`; `past_caches` where they are not read again soon.
     template <class Out, class Row>
-    [[gnu::noinline]] void write_row(index_t row, const Out& out, index_t out_row, const Row& state,
-                                     bool past_caches) const {
+    SELFSAME_INLINE void write_row(index_t row, const Out& out, index_t out_row, const Row& state,
+                                   bool past_caches) const {
         T buffer[stretch];
         past_caches = past_caches && out.in_place();  // the buffer is read again at once
         for_stretches(row, [&](index_t k0, index_t n, const auto&... p) __attribute__((always_inline)) {

@@ -104,7 +104,9 @@ T views_of_sample(const Walk& walk, const typename Walk::some_rows& rows, T weig
     const index_t together = walk.together();
     for (index_t s = 0; s < rows.count; s += together) {
         const index_t n = (std::min)(together, rows.count - s);
-        const auto reduced = walk.reduce_rows({rows.at(s), n, rows.step});
+        const typename Walk::some_rows some{rows.at(s), n, rows.step};
+        if (past_caches) walk.fetch_edges(out, some);
+        const auto reduced = walk.reduce_rows(some);
         const batch<T> values = reduced.value();
         for (index_t k = 0; k < n; ++k) total += values[static_cast<int>(k)];
         if constexpr (!is_none<Out>) {
