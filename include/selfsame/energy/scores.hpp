@@ -197,6 +197,9 @@ void write_scores(const Walk& walk, const typename Walk::row& r, index_t first, 
     using E = typename Out::value_type;
     walk.each_score(r, [&]<class V>(int s, V values) {
         using T = math::scalar_t<V>;
+        if constexpr (std::is_same_v<E, T>) {
+            if (out.stride(0) == 1) return store_some(&out(first, s), values, n);
+        }
         T each[lanes<T>];
         store(each, values);
         for (index_t k = 0; k < n; ++k) out(first + k, s) = element_cast<E>(each[k]);

@@ -369,13 +369,15 @@ class row_walk {
     SELFSAME_INLINE void turned_terms(const some_rows& rows, term_type* terms, std::index_sequence<S...>) const {
         if constexpr (loads) {
             if (direct_) {
-                const auto from = [&](const auto& source) {
+                const auto from = [&](const auto& source) __attribute__((always_inline)) {
                     std::array<decltype(source.elements(0, 0)), L> p;
-                    for (index_t r = 0; r < L; ++r) {
+                    SELFSAME_UNROLL(16)
+                    for (int r = 0; r < L; ++r)
                         p[static_cast<std::size_t>(r)] = source.elements(rows.at(r < rows.count ? r : 0), 0);
-                        if (follow(rows)) continue;  // fetched as columns are reduced
-                        for (index_t k = 0; k < columns_; k += L)
-                            fetch_ahead_of<L>(source, p[static_cast<std::size_t>(r)] + k);
+                    if (!follow(rows)) {  // else fetched as columns are reduced
+                        for (const auto* row : p) {
+                            for (index_t k = 0; k < columns_; k += L) fetch_ahead_of<L>(source, row + k);
+                        }
                     }
                     return p;
                 };
