@@ -12,7 +12,7 @@
 # gpu: where there are a GPU, nvcc and a PyTorch that uses it: the tests on it, alone and under compute-sanitizer, with
 #      PyTorch's tensors, and the library beside PyTorch; the dated record is build/benchmarks/gpu.json, earlier ones are in benchmarks/gpu.
 #
-# benchmarks/table.py prints what is there as the tables of the README.
+# benchmarks/table.py prints what is there as tables.
 set -euo pipefail
 # shellcheck source=cmake/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"

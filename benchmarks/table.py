@@ -1,4 +1,4 @@
-"""Prints what benchmarks/run.sh measured as the tables of the README.
+"""Prints what benchmarks/run.sh measured as tables.
 
     python3 benchmarks/table.py [FOLDER]
 
