@@ -23,15 +23,15 @@ inline constexpr int field_count = std::is_empty_v<Fields> ? 0 : static_cast<int
 template <class T, class Fields>
 SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
     Fields result = x;
+    const auto* from = reinterpret_cast<const unsigned char*>(&x) + sizeof(T) * static_cast<std::size_t>(lane);
     auto* to = reinterpret_cast<unsigned char*>(&result);
     // One at a time: all together are a call of memcpy.
     SELFSAME_UNROLL(16)
-    for (int f = 0; f < field_count<T, Fields>; ++f) {
+    for (int f = 0; f < field_count<T, Fields>; ++f, from += sizeof(batch<T>), to += sizeof(batch<T>)) {
         T one;
-        std::memcpy(&one, reinterpret_cast<const unsigned char*>(&x) + f * sizeof(batch<T>) + lane * sizeof(T),
-                    sizeof(one));
+        std::memcpy(&one, from, sizeof(one));
         const batch<T> all(one);
-        std::memcpy(to + f * sizeof(all), &all, sizeof(all));
+        std::memcpy(to, &all, sizeof(all));
     }
     return result;
 }
