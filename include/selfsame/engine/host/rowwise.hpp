@@ -5,6 +5,7 @@
 
 #include "selfsame/core/execution.hpp"
 #include "selfsame/engine/host/row_source.hpp"
+#include "selfsame/engine/host/row_states.hpp"
 
 /// \file
 /// The host's rowwise engine: reads every row once and reduces it, and walks the row again, while it is still in cache,
@@ -14,27 +15,6 @@ namespace selfsame::inline SELFSAME_ISA::host {
 
 /// Results of more elements than this do not stay in the caches.
 inline constexpr index_t past_caches_from = 4 * 1024 * 1024;
-
-/// Fields has members of type batch<T> alone, a row in each lane.
-template <class T, class Fields>
-inline constexpr int field_count = std::is_empty_v<Fields> ? 0 : static_cast<int>(sizeof(Fields) / sizeof(batch<T>));
-
-/// Every field of lane `lane`, in all lanes.
-template <class T, class Fields>
-SELFSAME_INLINE Fields spread(const Fields& x, int lane) {
-    Fields result = x;
-    const auto* from = reinterpret_cast<const unsigned char*>(&x) + sizeof(T) * static_cast<std::size_t>(lane);
-    auto* to = reinterpret_cast<unsigned char*>(&result);
-    // One at a time: all together are a call of memcpy.
-    SELFSAME_UNROLL(16)
-    for (int f = 0; f < field_count<T, Fields>; ++f, from += sizeof(batch<T>), to += sizeof(batch<T>)) {
-        T one;
-        std::memcpy(&one, from, sizeof(one));
-        const batch<T> all(one);
-        std::memcpy(to, &all, sizeof(all));
-    }
-    return result;
-}
 
 /// Whether the policy's elements are functions of their column too. A concept, since nvcc 13 crashes on the same
 /// requires-expression in a member function with packs.
@@ -203,35 +183,10 @@ class row_walk {
             for (int i = 0; i < n / 2; ++i) {
                 const some_lanes &a = part[2 * i], &b = part[2 * i + 1];
                 const bool same_level = a.same_level && b.same_level;
-                part[i] = {joined(a.state, b.state, same_level), same_level};
+                part[i] = {joined<T, can_start>(a.state, b.state, same_level, policy_.scale), same_level};
             }
         }
         return part[0].state;
-    }
-
-    /// Of two reducers of as many rows each, one of all these rows, each in half as many lanes.
-    SELFSAME_INLINE reducer joined(const reducer& a, const reducer& b, bool same_level) const {
-        constexpr int fields = field_count<T, reducer>;
-        V x[fields], y[fields];
-        std::memcpy(x, &a, sizeof(x));
-        std::memcpy(y, &b, sizeof(y));
-        SELFSAME_UNROLL(8)
-        for (int f = 0; f < fields; ++f) {
-            const V from_a = x[f], from_b = y[f];
-            x[f] = lanes_of_pairs<false>(from_a, from_b);
-            y[f] = lanes_of_pairs<true>(from_a, from_b);
-        }
-        reducer even, odd;
-        std::memcpy(static_cast<void*>(&even), x, sizeof(x));
-        std::memcpy(static_cast<void*>(&odd), y, sizeof(y));
-        if constexpr (can_start) {
-            if (same_level) {
-                even.template merge<true>(odd, policy_.scale);
-                return even;
-            }
-        }
-        even.merge(odd, policy_.scale);
-        return even;
     }
 
     /// Of the first columns of a row.
